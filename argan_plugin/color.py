@@ -1,0 +1,58 @@
+"""The one definition of luma, and how a change of luma goes back into colours.
+
+JPEG files hold Y, Cb and Cr as JFIF defines them (full range, ITU-R BT.601 weights). The network
+corrects Y alone. Adding the same number to R, G and B changes Y by that number, because the weights
+sum to one, and leaves Cb and Cr as they are. Going through `Image.convert("YCbCr")` would round
+each pixel to whole levels twice; here an unchanged luma leaves the colours unchanged, bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Float = TypeVar("_Float", bound=np.floating[Any])
+
+LUMA_WEIGHTS: Final = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in Y: JFIF 1.02 (ITU-T T.871), section 7, after ITU-R BT.601."""
+
+
+def luma(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the JFIF full-range luma of colours.
+
+    Parameters
+    ----------
+    rgb : float32 array of shape (..., 3)
+        Non-linear R, G and B as files hold them, in any range.
+
+    Returns
+    -------
+    float32 array of shape (...)
+        Luma in the same range.
+    """
+    # Written out, not a matrix product: each pixel's rounding is then the same in any tile.
+    red, green, blue = (np.float32(weight) for weight in LUMA_WEIGHTS)
+    result: NDArray[np.float32] = rgb[..., 0] * red
+    result += rgb[..., 1] * green
+    result += rgb[..., 2] * blue
+    return result
+
+
+def add_luma_change(rgb: NDArray[_Float], change: NDArray[_Float]) -> NDArray[_Float]:
+    """Return colours whose luma differs by `change` and whose chroma is the same.
+
+    Parameters
+    ----------
+    rgb : float array of shape (..., 3)
+        Non-linear R, G and B.
+    change : float array of shape (...)
+        What to add to the luma, in the same unit.
+
+    Returns
+    -------
+    float array of shape (..., 3)
+        Not limited to any range.
+    """
+    return rgb + change[..., np.newaxis]

@@ -1,0 +1,211 @@
+"""Tiles: which pixels to read, which to keep, and where they go. It knows nothing of networks.
+
+A convolutional network sees wrong neighbours near the edge of what it is given, so each tile is
+read with context on every side, the halo, and only its middle is kept::
+
+    +--------------------------+   read:  what the function gets, kept area plus halo
+    |           halo           |          (cut off where the picture ends)
+    |      +------------+      |
+    | halo |    keep    | halo |   keep:  the middle of the function's result
+    |      +------------+      |   write: where the middle lies in the whole picture
+    |           halo           |
+    +--------------------------+
+
+The result equals the untiled one if the halo covers half of the receptive field and each tile is
+read from a multiple of the network's total stride: then the network's strided layers sample the
+same pixels as in the whole picture.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argan_plugin.errors import DeviceError
+
+DEFAULT_TILE_SIZE: Final = 1024
+"""Largest side, in pixels, of the area that one tile keeps. A halo of 32 costs 13 % of extra work
+then, and a tile needs the memory of about one megapixel. The benchmarks tune it."""
+
+SMALLEST_TILE_SIZE: Final = 64
+"""Where halving stops when memory runs out: below it, nearly all the work would be halo."""
+
+Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One tile, as pairs of slices (rows, columns); see the drawing above."""
+
+    read: Window
+    """Which pixels of the whole picture the function gets."""
+
+    keep: Window
+    """Which part of the function's result is right."""
+
+    write: Window
+    """Where that part lies in the whole picture; together they cover it without overlap."""
+
+
+def plan_tiles(
+    height: int,
+    width: int,
+    *,
+    tile_size: int,
+    halo: int,
+    size_multiple: int,
+    area: Window | None = None,
+) -> list[Tile]:
+    """Cover a picture with tiles of nearly equal size, row by row.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the whole picture, at least 1.
+    tile_size : int
+        Largest side of the kept area, at least 1; rounded up to a multiple of `size_multiple`.
+    halo : int
+        Context on each side, a multiple of `size_multiple`.
+    size_multiple : int
+        Tiles are read from and kept from multiples of it.
+    area : pair of slices, optional
+        Cover only this part, which must begin at multiples of `size_multiple`. The halo may reach
+        outside it.
+
+    Returns
+    -------
+    list of Tile
+    """
+    tile_size = checked_tile_size(tile_size)
+    rows, columns = area or (slice(0, height), slice(0, width))
+    spans = [
+        list(_spans(part, length, tile_size, halo, size_multiple))
+        for part, length in ((rows, height), (columns, width))
+    ]
+    return [
+        Tile(
+            read=(row_read, column_read),
+            keep=(row_keep, column_keep),
+            write=(row_write, column_write),
+        )
+        for row_read, row_keep, row_write in spans[0]
+        for column_read, column_keep, column_write in spans[1]
+    ]
+
+
+def map_tiles(
+    function: Callable[[NDArray[Any]], NDArray[Any]],
+    image: NDArray[Any],
+    *,
+    tile_size: int,
+    halo: int,
+    size_multiple: int,
+    out: NDArray[Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[Any]:
+    """Apply a function to a picture tile by tile.
+
+    When the function runs out of memory (``MemoryError``), this tile and those after it are done in
+    tiles of half the side, down to `SMALLEST_TILE_SIZE`, with a ``RuntimeWarning``.
+
+    Parameters
+    ----------
+    function : callable
+        Maps an array (height, width, ...) to an array of the same height and width. What it
+        gives for a pixel may depend only on pixels within `halo` of it.
+    image : array of shape (height, width, ...)
+        The whole picture; the function gets views of it.
+    tile_size, halo, size_multiple : int
+        As in `plan_tiles`.
+    out : array of shape (height, width, ...), optional
+        Where to put the result. By default a new array of the function's dtype.
+    progress : callable, optional
+        ``progress(done, total)``, called after each tile from the calling thread. `total` grows
+        when tiles are halved.
+
+    Returns
+    -------
+    array of shape (height, width, ...)
+        `out`, or the new array.
+
+    Raises
+    ------
+    DeviceError
+        If memory does not suffice for a tile of `SMALLEST_TILE_SIZE`.
+    """
+    height, width = image.shape[:2]
+    plan = partial(plan_tiles, height, width, halo=halo, size_multiple=size_multiple)
+    pending = plan(tile_size=tile_size)
+    done = 0
+    while pending:
+        tile = pending[0]
+        try:
+            result = function(image[tile.read])
+        except MemoryError as error:
+            # The side that was really tried: the picture may be smaller than the tile size.
+            tried = max(part.stop - part.start for part in tile.write)
+            tile_size = tried // 2
+            if tile_size < SMALLEST_TILE_SIZE:
+                raise DeviceError(
+                    f"Not enough memory for a tile of {tried} pixels, and smaller ones would not "
+                    'help. Close other programs, or use device="cpu" if a GPU is in use.'
+                ) from error
+            warnings.warn(
+                f"Not enough memory for a tile; going on with tile_size={tile_size}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            pending = [
+                smaller
+                for larger in pending
+                for smaller in plan(tile_size=tile_size, area=larger.write)
+            ]
+            continue
+        if out is None:
+            out = np.empty((height, width, *result.shape[2:]), result.dtype)
+        out[tile.write] = result[tile.keep]
+        del pending[0]
+        done += 1
+        if progress is not None:
+            progress(done, done + len(pending))
+    assert out is not None
+    return out
+
+
+def checked_tile_size(tile_size: int) -> int:
+    """Return `tile_size` as an int.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it is below 1.
+    """
+    checked = operator.index(tile_size)
+    if checked < 1:
+        raise ValueError(f"tile_size must be at least 1, not {checked}")
+    return checked
+
+
+def _spans(
+    part: slice, length: int, tile_size: int, halo: int, size_multiple: int
+) -> Iterator[tuple[slice, slice, slice]]:
+    """Yield (read, keep, write) along one axis of `length` pixels, covering `part` of it."""
+    largest = math.ceil(tile_size / size_multiple) * size_multiple
+    count = math.ceil((part.stop - part.start) / largest)
+    # Equal tiles, not full ones and a sliver: less memory, and fewer shapes for the GPU to plan.
+    step = math.ceil((part.stop - part.start) / count / size_multiple) * size_multiple
+    for start in range(part.start, part.stop, step):
+        stop = min(start + step, part.stop)
+        # Both limits stay multiples of size_multiple, except at the end of the picture.
+        read = slice(max(start - halo, 0), min(stop + halo, length))
+        yield read, slice(start - read.start, stop - read.start), slice(start, stop)
