@@ -9,8 +9,9 @@
     ├── ImageFileError         a file that cannot be read or written
     └── Cancelled              the caller asked to stop
 
-`UnsupportedImageError` is a ``ValueError`` too. Each message says what was expected, what came, and what to do. A wrong option (`strength=-1`) is a
-plain ``ValueError`` or ``TypeError``: the program that called is at fault, not the picture.
+`UnsupportedImageError` is a ``ValueError`` too. Each message says what was expected, what came, and
+what to do. A wrong option (`strength=-1`) is a plain ``ValueError`` or ``TypeError``: the program
+that called is at fault, not the picture.
 """
 
 

@@ -1,0 +1,194 @@
+"""Pixel formats: which arrays are pictures, what is black and white in them, and rounding back.
+
+Pixels come and go in the caller's dtype and range; the network sees float32 with black at 0 and
+white at 1. The scale depends on the dtype or on the caller's word, never on the picture: if it were
+the maximum of the picture, a tile would differ from the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argan_plugin.errors import UnsupportedImageError
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange:
+    """What is black and what is white in an array, in the array's own units."""
+
+    low: float
+    high: float
+
+    @property
+    def span(self) -> float:
+        """The distance from black to white, positive."""
+        return self.high - self.low
+
+
+def colour_view(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
+    """Return the pixels to restore, as a view of the picture.
+
+    Parameters
+    ----------
+    image : array of shape (height, width), or with one axis more of 3 or 4 channels
+        One picture: luma, RGB or RGBA.
+    channel_axis : int or None
+        Which axis holds the channels; None means the last one of three.
+
+    Returns
+    -------
+    array of shape (height, width) or (height, width, 3)
+        Without alpha. Writing into it writes into `image`.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If it is no array, has no pixels, or another shape.
+    """
+    if not isinstance(image, np.ndarray):
+        raise UnsupportedImageError(
+            f"A picture must be a numpy array, not {type(image).__module__}."
+            f"{type(image).__qualname__}. Use image.filter(ARGANFilter()) for Pillow, and "
+            "numpy.asarray(image) for others."
+        )
+    if image.size == 0:
+        raise UnsupportedImageError(f"The picture has no pixels: its shape is {image.shape}.")
+    if image.ndim == 2 and channel_axis is None:
+        return image
+    if image.ndim == 3:
+        axis = -1 if channel_axis is None else channel_axis
+        if not -3 <= axis < 3:
+            raise UnsupportedImageError(
+                f"channel_axis must be -3 to 2 for an array of 3 axes, not {channel_axis}."
+            )
+        if image.shape[axis] in (3, 4):
+            return np.moveaxis(image, axis, -1)[..., :3]
+    expected = (
+        "2 axes (height, width) for luma, or 3 axes with 3 or 4 channels last for RGB or RGBA"
+        if channel_axis is None
+        else f"3 axes, and 3 or 4 channels on axis {channel_axis}"
+    )
+    raise UnsupportedImageError(
+        f"A picture must have {expected}, not the shape {image.shape}. Set channel_axis if the "
+        "channels are elsewhere; take image[..., 0] of a single channel; restore the planes of a "
+        "stack one by one."
+    )
+
+
+def find_value_range(pixels: NDArray[Any], value_range: tuple[float, float] | None) -> ValueRange:
+    """Return what is black and white, after making sure that the pixels can be restored.
+
+    Parameters
+    ----------
+    pixels : array of any shape, not empty
+        Integers of up to 32 bits or floats of up to 64 bits, in any byte order.
+    value_range : pair of numbers or None
+        Black and white in the pixels' units. By default the whole range of uint8 and uint16, and 0
+        to 1 for floats.
+
+    Returns
+    -------
+    ValueRange
+
+    Raises
+    ------
+    UnsupportedImageError
+        For another dtype, NaN, infinity, or floats outside 0 to 1 when no `value_range` is given.
+    ValueError
+        If `value_range` does not rise, is not finite, or does not fit the dtype.
+    """
+    dtype = pixels.dtype
+    if not (dtype.kind in "ui" and dtype.itemsize <= 4) and not (
+        dtype.kind == "f" and dtype.itemsize <= 8
+    ):
+        raise UnsupportedImageError(
+            "Pixels must be integers of up to 32 bits or floats of up to 64 bits, not "
+            f"{dtype}. Convert the picture with image.astype(...)."
+        )
+    known = _known_range(dtype, value_range)
+    if dtype.kind == "f":
+        # The extremes are NaN if any pixel is, and need no second array as isfinite would.
+        lowest, highest = float(pixels.min()), float(pixels.max())
+        if not (math.isfinite(lowest) and math.isfinite(highest)):
+            raise UnsupportedImageError(
+                "The picture holds NaN or infinity. Replace them first, as with numpy.nan_to_num."
+            )
+        if value_range is None and not (lowest >= known.low and highest <= known.high):
+            raise UnsupportedImageError(
+                f"Floats are taken to be 0 (black) to 1 (white), but these are {lowest:g} to "
+                f"{highest:g}. Pass value_range=(black, white)."
+            )
+    return known
+
+
+def to_unit(pixels: NDArray[Any], value_range: ValueRange) -> NDArray[np.float32]:
+    """Return pixels as native float32, black at 0 and white at 1, values beyond limited to them."""
+    unit = as_floats(pixels)
+    unit -= unit.dtype.type(value_range.low)
+    unit /= unit.dtype.type(value_range.span)
+    np.clip(unit, 0, 1, out=unit)
+    return unit.astype(np.float32, copy=False)
+
+
+def as_floats(pixels: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """Return a copy of the pixels in a native float dtype that holds their values exactly."""
+    # float32 has 24 bits of mantissa
+    exact_in_float32 = pixels.dtype.itemsize <= (4 if pixels.dtype.kind == "f" else 2)
+    return pixels.astype(np.float32 if exact_in_float32 else np.float64)
+
+
+def limit_and_round(
+    values: NDArray[np.floating[Any]], pixels: NDArray[Any], value_range: ValueRange
+) -> NDArray[Any]:
+    """Bring changed pixels back into their range and dtype.
+
+    A value is limited to the range between black and white, but a pixel that was beyond it before
+    may stay there: nothing is clipped that was not changed.
+
+    Parameters
+    ----------
+    values : float array
+        The changed pixels, in the pixels' units; overwritten.
+    pixels : array of the same shape
+        The pixels before the change.
+    value_range : ValueRange
+        What is black and white.
+
+    Returns
+    -------
+    array of the dtype of `pixels`
+        Integers are rounded to the nearest, halves to even.
+    """
+    work = values.dtype.type
+    lowest = np.minimum(pixels, work(value_range.low), dtype=values.dtype)
+    np.maximum(values, lowest, out=values)
+    highest = np.maximum(pixels, work(value_range.high), dtype=values.dtype)
+    np.minimum(values, highest, out=values)
+    if pixels.dtype.kind in "ui":
+        np.rint(values, out=values)
+    return values.astype(pixels.dtype)
+
+
+def _known_range(dtype: np.dtype[Any], value_range: tuple[float, float] | None) -> ValueRange:
+    """Return the range that the caller gives, or the one that everybody means for this dtype."""
+    if value_range is None:
+        if dtype.kind == "f":
+            return ValueRange(0.0, 1.0)
+        if dtype.kind == "u" and dtype.itemsize <= 2:
+            return ValueRange(0.0, float(np.iinfo(dtype).max))
+        raise UnsupportedImageError(
+            f"What is black and white in an array of {dtype} cannot be known. Pass "
+            "value_range=(black, white)."
+        )
+    low, high = (float(limit) for limit in value_range)
+    limits = np.iinfo(dtype) if dtype.kind in "ui" else np.finfo(dtype)
+    if not float(limits.min) <= low < high <= float(limits.max) or not math.isfinite(high - low):
+        raise ValueError(
+            f"value_range must be (black, white), rising and within {dtype}, not {value_range}"
+        )
+    return ValueRange(low, high)

@@ -1,0 +1,61 @@
+"""Is there a GPU for CUDA, and if it cannot be used, what is missing?
+
+ONNX Runtime falls back to the CPU without a word to Python when CUDA does not work, and writes to
+stderr from C++. So the driver is asked first, and reasons are worked out here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import re
+from importlib import metadata
+
+INSTALL_ADVICE = 'Install CUDA and cuDNN with `pip install "argan-plugin[cuda]"`.'
+
+
+def cuda_device_count() -> int:
+    """Return how many GPUs the NVIDIA driver offers; 0 without a driver.
+
+    The driver's own library is asked (``cuInit``, ``cuDeviceGetCount``); it comes with the driver,
+    not with CUDA, and asking takes no memory on the GPU.
+    """
+    library = "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(library)
+        count = ctypes.c_int(0)
+        failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    except (OSError, AttributeError):  # not installed, or not what its name says
+        return 0
+    return 0 if failed else count.value
+
+
+def missing_provider_reason() -> str:
+    """Say why the installed ONNX Runtime has no CUDA support, and what to do."""
+    installed = {name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)}
+    if installed == {"onnxruntime", "onnxruntime-gpu"}:
+        return (
+            "onnxruntime and onnxruntime-gpu are both installed, and the one without CUDA has "
+            "overwritten the other. Run `pip uninstall -y onnxruntime`, then "
+            "`pip install --force-reinstall --no-deps onnxruntime-gpu`."
+        )
+    return "the installed ONNX Runtime has no CUDA support. Install onnxruntime-gpu in its place."
+
+
+def missing_library_reason(printed: str) -> str:
+    """Say why CUDA did not start, from what ``onnxruntime.preload_dlls`` printed."""
+    missing = re.findall(r"^Failed to load ([^\s:]+)", printed, flags=re.MULTILINE)
+    if missing:
+        return f"these libraries cannot be loaded: {', '.join(missing)}. {INSTALL_ADVICE}"
+    return (
+        "ONNX Runtime could not start CUDA; the driver may be older than the CUDA libraries. "
+        f"Update the driver. {INSTALL_ADVICE}"
+    )
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.distribution(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,224 @@
+"""`RestorationModel`: a checked model file, open on a device, that outlives forks and dead GPUs."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argan_plugin.errors import DeviceError, ModelError
+from argan_plugin.model_file import inspect_model, read_model_file
+from argan_plugin.model_info import ModelInfo
+from argan_plugin.sessions import Device, open_session, run_session, uses_cuda
+from argan_plugin.weights import check_shipped, find_model
+
+_opening = threading.Lock()
+
+# Sessions that must not be ended: the end of one that came through a fork waits for threads that
+# the child does not have, and the end of one whose GPU is gone speaks to that GPU.
+_never_ended: list[Any] = []
+
+
+def _renew_lock() -> None:
+    """Replace the lock in a forked child, where the thread that holds it may not exist."""
+    global _opening
+    _opening = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class RestorationModel:
+    """A model that is open and ready to run.
+
+    It may be used from several threads at once and after a fork. Pickled, it takes along where the
+    file lies and its settings, and is opened again from there.
+
+    Parameters
+    ----------
+    model : str or path or None
+        The name of a shipped model (see `model_names`), or the path of an ONNX file written by
+        this project's export; by default the first shipped one.
+    device : {"auto", "cuda", "cpu"}
+        "auto" takes a GPU if one works, and otherwise the CPU, with a ``RuntimeWarning`` that gives
+        the reason if there is a GPU. "cuda" never falls back.
+    threads : int, optional
+        Threads on the CPU; by default one a core.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing, damaged, or not one of this project.
+    DeviceError
+        If `device` is "cuda" and it cannot be used.
+    ValueError, TypeError
+        If `device` or `threads` is no such thing.
+    """
+
+    info: ModelInfo
+    """The facts that the file holds."""
+
+    path: Path
+    """The file, absolute."""
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        device: Device = "auto",
+        threads: int | None = None,
+    ) -> None:
+        if device not in get_args(Device):
+            raise ValueError(f"device must be one of {get_args(Device)}, not {device!r}")
+        if threads is not None and operator.index(threads) < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self._requested: Device = device
+        self._threads = threads
+        self.path = find_model(model)
+        self._data = read_model_file(self.path)
+        check_shipped(self.path, self._data)
+        try:
+            self.info = inspect_model(self._data)
+            self._session = open_session(self._data, device=device, threads=threads)
+        except ModelError as error:
+            raise ModelError(f"{self.path}: {error}") from error
+        self._process = os.getpid()
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.info.name
+
+    @property
+    def device(self) -> Literal["cuda", "cpu"]:
+        """The device that really runs it; "cuda" can become "cpu" if the GPU fails."""
+        return "cuda" if uses_cuda(self._session) else "cpu"
+
+    def __repr__(self) -> str:
+        return f"RestorationModel({os.fspath(self.path)!r}, device={self.device!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        reopen = functools.partial(RestorationModel, device=self._requested, threads=self._threads)
+        return reopen, (self.path,)
+
+    def run(
+        self, image: NDArray[np.float32], *, cancel: threading.Event | None = None
+    ) -> NDArray[np.float32]:
+        """Restore luma, all at once; `restore` does it in tiles.
+
+        Parameters
+        ----------
+        image : float32 array of shape (batch, 1, height, width)
+            Luma, black at 0 and white at 1; any size from 1.
+        cancel : threading.Event, optional
+            Set it from another thread to stop within about 0.1 s.
+
+        Returns
+        -------
+        float32 array of the same shape
+            Restored luma, in [0, 1].
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was set. The model can be used again.
+        ModelError
+            If the model fails, or its output has another shape or is not finite.
+        DeviceError
+            If the GPU fails and `device` was "cuda". With "auto" the CPU goes on, with a
+            ``RuntimeWarning``.
+        MemoryError
+            If memory does not suffice for an image of this size.
+        ValueError
+            If `image` is no such array.
+        """
+        if image.dtype != np.float32 or image.ndim != 4 or image.shape[1] != 1 or not image.size:
+            raise ValueError(
+                "image must be float32 of shape (batch, 1, height, width), none of them 0, not "
+                f"{image.dtype} of shape {image.shape}"
+            )
+        session = self._session_of_this_process()
+        try:
+            output = run_session(session, image, cancel)
+        except DeviceError as error:
+            if self._requested == "cuda":
+                raise
+            output = run_session(self._session_without_gpu(session, error), image, cancel)
+        if output.shape != image.shape or output.dtype != np.float32:
+            raise ModelError(
+                f"{self.path}: the model must give float32 of its input's shape {image.shape}, but "
+                f"gave {output.dtype} of shape {output.shape}. Export the model again."
+            )
+        if not np.isfinite(output).all():
+            raise ModelError(
+                f"{self.path}: the model gave NaN or infinity. Train and export it again."
+            )
+        return output
+
+    def _session_of_this_process(self) -> Any:
+        """Return the session; after a fork a new one, because the old one's threads are gone."""
+        if self._process != os.getpid():
+            with _opening:
+                if self._process != os.getpid():
+                    _never_ended.append(self._session)
+                    self._session = open_session(
+                        self._data, device=self._requested, threads=self._threads
+                    )
+                    self._process = os.getpid()
+        return self._session
+
+    def _session_without_gpu(self, failed: Any, error: DeviceError) -> Any:
+        """Return a session on the CPU in place of the one whose GPU failed."""
+        with _opening:
+            if self._session is failed:  # else another thread has done it
+                _never_ended.append(failed)
+                self._session = open_session(self._data, device="cpu", threads=self._threads)
+                warnings.warn(f"{error} The CPU goes on.", RuntimeWarning, stacklevel=3)
+        return self._session
+
+
+def open_model(
+    model: str | os.PathLike[str] | None = None, *, device: Device = "auto"
+) -> RestorationModel:
+    """Return an open model, the same one for the same file and device.
+
+    Parameters
+    ----------
+    model, device
+        As in `RestorationModel`.
+
+    Returns
+    -------
+    RestorationModel
+        The last few are kept open; a file that has changed is opened anew.
+
+    Raises
+    ------
+    ModelError, DeviceError, ValueError
+        As `RestorationModel` does.
+    """
+    path = find_model(model)
+    try:
+        status = path.stat()
+        version = (status.st_mtime_ns, status.st_size)
+    except OSError:
+        version = None  # opening it says what is wrong
+    with _opening:  # or two threads would both open it
+        return _open_version(path, version, device)
+
+
+@functools.lru_cache(maxsize=4)
+def _open_version(
+    path: Path,
+    version: tuple[int, int] | None,  # noqa: ARG001 - part of the cache's key
+    device: Device,
+) -> RestorationModel:
+    return RestorationModel(path, device=device)

@@ -1,0 +1,115 @@
+"""`ARGANFilter`: ``image.filter(ARGANFilter())`` for Pillow."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from argan_plugin.errors import UnsupportedImageError
+from argan_plugin.model import RestorationModel
+from argan_plugin.restoration import restore
+from argan_plugin.sessions import Device
+
+# How many bands of each mode are restored; those after them (alpha, padding) stay.
+_RESTORED_BANDS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "RGBX": 3}
+
+# What to convert another mode to, without losing more than the mode has lost already.
+_CONVERT_TO = {
+    "1": "L",
+    "P": "RGB",
+    "PA": "RGBA",
+    "La": "LA",
+    "RGBa": "RGBA",
+    "CMYK": "RGB",
+    "YCbCr": "RGB",
+    "LAB": "RGB",
+    "HSV": "RGB",
+}
+
+
+class ARGANFilter(ImageFilter.MultibandFilter):
+    """Removes JPEG artifacts from an image of mode L, LA, RGB, RGBA or RGBX.
+
+    Size, mode, alpha and ``info`` (with EXIF and ICC profile) stay. To save them, pass them on:
+    ``restored.save(path, exif=image.getexif(), icc_profile=image.info.get("icc_profile"))``.
+
+    Parameters
+    ----------
+    model, strength, device, tile_size
+        As in `argan_plugin.restore`.
+
+    Raises
+    ------
+    UnsupportedImageError
+        From ``image.filter``, for another mode or an image without pixels; it is a ``ValueError``,
+        as Pillow's own filters raise.
+    ArganError
+        From ``image.filter``, as `argan_plugin.restore` raises it.
+
+    Examples
+    --------
+    >>> restored = Image.open("photo.jpg").filter(ARGANFilter(strength=0.8))  # doctest: +SKIP
+    """
+
+    name = "ARGAN"
+
+    def __init__(
+        self,
+        *,
+        model: RestorationModel | str | os.PathLike[str] | None = None,
+        strength: float = 1.0,
+        device: Device = "auto",
+        tile_size: int | None = None,
+    ) -> None:
+        self.model = model
+        self.strength = strength
+        self.device = device
+        self.tile_size = tile_size
+
+    def filter(self, image: Any) -> Any:
+        """Restore one of Pillow's core images; ``Image.filter`` calls this.
+
+        Parameters
+        ----------
+        image : PIL.Image.core.ImagingCore
+            All bands of the image.
+
+        Returns
+        -------
+        PIL.Image.core.ImagingCore
+            New.
+        """
+        picture = Image.Image()._new(image)
+        bands = _RESTORED_BANDS.get(picture.mode)
+        if bands is None:
+            raise UnsupportedImageError(_wrong_mode(picture.mode))
+        pixels = np.asarray(picture)
+        # A band of LA alone is two-dimensional: luma. RGBX has RGBA's shape.
+        colours = pixels[..., 0] if pixels.ndim == 3 and bands == 1 else pixels
+        restored = restore(
+            colours,
+            model=self.model,
+            strength=self.strength,
+            device=self.device,
+            tile_size=self.tile_size,
+        )
+        if colours.shape != pixels.shape:
+            restored = np.dstack([restored, pixels[..., 1:]])
+        return Image.frombytes(picture.mode, picture.size, restored.tobytes()).im
+
+
+def _wrong_mode(mode: str) -> str:
+    """Say what to do with an image of a mode that cannot be restored."""
+    advice = (
+        f'Use image.convert("{_CONVERT_TO[mode]}").filter(...).'
+        if mode in _CONVERT_TO
+        else "Use argan_plugin.restore(numpy.asarray(image), value_range=(black, white)), because "
+        "converting it would clip its values."
+    )
+    return (
+        f"image has wrong mode: ARGANFilter takes {', '.join(_RESTORED_BANDS)}, not {mode}. "
+        + advice
+    )

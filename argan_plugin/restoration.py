@@ -1,0 +1,264 @@
+"""`restore`, the one verb: take the marks of JPEG compression out of a picture.
+
+The network corrects luma; its correction is added to R, G and B alike (see `color`). The work goes
+tile by tile from the caller's pixels to the result's, so that beside these two there is never more
+than one tile in float32.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argan_plugin import arrays, color
+from argan_plugin.arrays import ValueRange
+from argan_plugin.errors import UnsupportedImageError
+from argan_plugin.model import RestorationModel, open_model
+from argan_plugin.sessions import Device
+from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles
+
+_Model = RestorationModel | str | os.PathLike[str] | None
+_Progress = Callable[[int, int], None] | None
+
+
+def restore(
+    image: NDArray[Any],
+    *,
+    model: _Model = None,
+    strength: float = 1.0,
+    channel_axis: int | None = None,
+    value_range: tuple[float, float] | None = None,
+    tile_size: int | None = None,
+    device: Device = "auto",
+    progress: _Progress = None,
+    cancel: threading.Event | None = None,
+) -> NDArray[Any]:
+    """Remove JPEG artifacts from a picture.
+
+    Parameters
+    ----------
+    image : array of shape (height, width), (height, width, 3) or (height, width, 4)
+        Luma, RGB or RGBA of any height and width from 1; alpha is not touched. Integers of up to
+        32 bits or floats of up to 64 bits.
+    model : RestorationModel, str, path or None
+        An open model, the name of a shipped one (see `model_names`), or an ONNX file written by
+        this project's export. By default the first shipped model, which is kept open.
+    strength : float
+        How much of the correction to apply: 0 returns a copy, bit for bit, 1 what the network
+        says, and more exaggerates it.
+    channel_axis : int, optional
+        The axis of the 3 or 4 channels, if it is not the last.
+    value_range : (float, float), optional
+        What is black and white. By default 0 to 255 for uint8, 0 to 65535 for uint16, 0 to 1 for
+        floats; other dtypes need it.
+    tile_size : int, optional
+        Largest side of a tile in pixels. Smaller needs less memory and more time; the result is the
+        same up to float32 rounding.
+    device : {"auto", "cuda", "cpu"}
+        Where to run, as in `RestorationModel`; leave it alone if `model` is open already.
+    progress : callable, optional
+        ``progress(done, total)``, called after each tile from the calling thread.
+    cancel : threading.Event, optional
+        Set it from another thread to stop within about 0.1 s.
+
+    Returns
+    -------
+    array
+        New; the same shape and dtype as `image`. Each value stays between black and white, or
+        between them and what it was; integers are rounded to the nearest, halves to even.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If `image` is not such a picture, or holds NaN, infinity or floats outside 0 to 1 without
+        a `value_range`.
+    ModelError
+        If the model file is missing, damaged, or gives a wrong output.
+    DeviceError
+        If the device cannot be used, or has not enough memory for small tiles either.
+    Cancelled
+        If `cancel` was set.
+    ValueError, TypeError
+        If an option is wrong.
+
+    Examples
+    --------
+    >>> restored = restore(numpy.asarray(PIL.Image.open("photo.jpg")))  # doctest: +SKIP
+    """
+    pixels, limits = _examine(image, channel_axis, value_range)
+    _check_strength(strength)
+    result = image.copy()
+    if strength == 0:
+        return result
+    network = _open(model, device)
+
+    def restored(window: NDArray[Any]) -> NDArray[Any]:
+        change = _change(window, limits, network, cancel)
+        return _changed(window, change, limits, strength)
+
+    out = arrays.colour_view(result, channel_axis)
+    _map(restored, pixels, network, tile_size, progress, out=out)
+    return result
+
+
+def luma_change(
+    image: NDArray[Any],
+    *,
+    model: _Model = None,
+    channel_axis: int | None = None,
+    value_range: tuple[float, float] | None = None,
+    tile_size: int | None = None,
+    device: Device = "auto",
+    progress: _Progress = None,
+    cancel: threading.Event | None = None,
+) -> NDArray[np.float32]:
+    """Return the network's correction, to be applied later with any strength.
+
+    Parameters
+    ----------
+    image, model, channel_axis, value_range, tile_size, device, progress, cancel
+        As in `restore`.
+
+    Returns
+    -------
+    float32 array of shape (height, width)
+        Restored luma minus luma, in units of the range: 1 is the step from black to white.
+
+    Raises
+    ------
+    ArganError, ValueError, TypeError
+        As `restore` does.
+    """
+    pixels, limits = _examine(image, channel_axis, value_range)
+    network = _open(model, device)
+
+    def change(window: NDArray[Any]) -> NDArray[np.float32]:
+        return _change(window, limits, network, cancel)
+
+    return _map(change, pixels, network, tile_size, progress, out=None)
+
+
+def apply_change(
+    image: NDArray[Any],
+    change: NDArray[np.float32],
+    *,
+    strength: float = 1.0,
+    channel_axis: int | None = None,
+    value_range: tuple[float, float] | None = None,
+) -> NDArray[Any]:
+    """Apply a correction: ``apply_change(image, luma_change(image))`` equals ``restore(image)``.
+
+    Parameters
+    ----------
+    image, strength, channel_axis, value_range
+        As in `restore`.
+    change : float32 array of shape (height, width)
+        What `luma_change` returned for this picture.
+
+    Returns
+    -------
+    array
+        As `restore` returns it.
+
+    Raises
+    ------
+    UnsupportedImageError
+        As in `restore`, or if `change` has another height or width.
+    ValueError
+        If `strength` is negative or not finite.
+    """
+    pixels, limits = _examine(image, channel_axis, value_range)
+    _check_strength(strength)
+    if change.shape != pixels.shape[:2]:
+        raise UnsupportedImageError(
+            f"The change has the shape {change.shape}, but the picture has {pixels.shape[:2]} "
+            "pixels. Use luma_change of the same picture."
+        )
+    result = image.copy()
+    if strength == 0:
+        return result
+    out = arrays.colour_view(result, channel_axis)
+    # In strips, so that the pixels in float do not all exist at once.
+    rows = math.ceil(DEFAULT_TILE_SIZE**2 / pixels.shape[1])
+    for start in range(0, len(pixels), rows):
+        strip = slice(start, start + rows)
+        out[strip] = _changed(pixels[strip], change[strip], limits, strength)
+    return result
+
+
+def _examine(
+    image: NDArray[Any], channel_axis: int | None, value_range: tuple[float, float] | None
+) -> tuple[NDArray[Any], ValueRange]:
+    """Return a view of the pixels to restore, and their black and white."""
+    pixels = arrays.colour_view(image, channel_axis)
+    return pixels, arrays.find_value_range(pixels, value_range)
+
+
+def _check_strength(strength: float) -> None:
+    if not (math.isfinite(strength) and strength >= 0):
+        raise ValueError(f"strength must be 0 or more, and finite, not {strength}")
+
+
+def _open(model: _Model, device: Device) -> RestorationModel:
+    """Return the model, open; one that is open already has its device."""
+    if not isinstance(model, RestorationModel):
+        return open_model(model, device=device)
+    if device not in ("auto", model.device):
+        raise ValueError(
+            f"The model is open on {model.device!r}, so device={device!r} cannot be had. Leave "
+            f"device alone, or open the model with RestorationModel(..., device={device!r})."
+        )
+    return model
+
+
+def _map(
+    function: Callable[[NDArray[Any]], NDArray[Any]],
+    pixels: NDArray[Any],
+    network: RestorationModel,
+    tile_size: int | None,
+    progress: _Progress,
+    out: NDArray[Any] | None,
+) -> NDArray[Any]:
+    """Apply a function tile by tile, with the context that the network needs."""
+    return map_tiles(
+        function,
+        pixels,
+        tile_size=DEFAULT_TILE_SIZE if tile_size is None else tile_size,
+        halo=network.info.halo,
+        size_multiple=network.info.size_multiple,
+        out=out,
+        progress=progress,
+    )
+
+
+def _change(
+    window: NDArray[Any],
+    limits: ValueRange,
+    network: RestorationModel,
+    cancel: threading.Event | None,
+) -> NDArray[np.float32]:
+    """Return restored minus present luma of (height, width) or (height, width, 3) pixels."""
+    luma = arrays.to_unit(window, limits)
+    if luma.ndim == 3:
+        # The weights' float32 sum can exceed one in its last bit.
+        luma = np.minimum(color.luma(luma), 1)
+    batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
+    restored: NDArray[np.float32] = network.run(batch, cancel=cancel)[0, 0]
+    restored -= luma
+    return restored
+
+
+def _changed(
+    pixels: NDArray[Any], change: NDArray[np.float32], limits: ValueRange, strength: float
+) -> NDArray[Any]:
+    """Return the pixels with the change applied, in their own dtype."""
+    values = arrays.as_floats(pixels)
+    scaled = change * values.dtype.type(strength * limits.span)
+    values = color.add_luma_change(values, scaled) if values.ndim == 3 else values + scaled
+    return arrays.limit_and_round(values, pixels, limits)
