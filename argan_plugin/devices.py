@@ -1,4 +1,4 @@
-"""Is there a GPU for CUDA, and if it cannot be used, what is missing?
+"""Looks for a GPU, and says what is missing if CUDA cannot use it.
 
 ONNX Runtime falls back to the CPU without a word to Python when CUDA does not work, and writes to
 stderr from C++. So the driver is asked first, and reasons are worked out here.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import operator
 import os
 import threading
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,21 +21,30 @@ from argan_plugin.model_info import ModelInfo
 from argan_plugin.sessions import Device, open_session, run_session, uses_cuda
 from argan_plugin.weights import check_shipped, find_model
 
-_opening = threading.Lock()
-
-# Sessions that must not be ended: the end of one that came through a fork waits for threads that
-# the child does not have, and the end of one whose GPU is gone speaks to that GPU.
-_never_ended: list[Any] = []
+_opening = threading.RLock()
+_open_models: weakref.WeakSet[RestorationModel] = weakref.WeakSet()
 
 
-def _renew_lock() -> None:
-    """Replace the lock in a forked child, where the thread that holds it may not exist."""
+def _leave_sessions_behind() -> None:
+    """Make a forked child ready: its models open sessions of their own when they are used.
+
+    The threads of the parent's sessions do not exist in the child. To run such a session, or to end
+    it, would wait for them for ever.
+    """
     global _opening
-    _opening = threading.Lock()
+    _opening = threading.RLock()  # its holder may be one of those threads
+    for model in _open_models:
+        _never_end(model._session)
+        model._session = None
+
+
+def _never_end(session: Any) -> None:
+    """Keep a session alive until the process is gone, through the interpreter's shutdown too."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_leave_sessions_behind)
 
 
 class RestorationModel:
@@ -90,7 +101,7 @@ class RestorationModel:
             self._session = open_session(self._data, device=device, threads=threads)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
-        self._process = os.getpid()
+        _open_models.add(self)
 
     @property
     def name(self) -> str:
@@ -100,7 +111,7 @@ class RestorationModel:
     @property
     def device(self) -> Literal["cuda", "cpu"]:
         """The device that really runs it; "cuda" can become "cpu" if the GPU fails."""
-        return "cuda" if uses_cuda(self._session) else "cpu"
+        return "cuda" if uses_cuda(self._live_session()) else "cpu"
 
     def __repr__(self) -> str:
         return f"RestorationModel({os.fspath(self.path)!r}, device={self.device!r})"
@@ -145,7 +156,7 @@ class RestorationModel:
                 "image must be float32 of shape (batch, 1, height, width), none of them 0, not "
                 f"{image.dtype} of shape {image.shape}"
             )
-        session = self._session_of_this_process()
+        session = self._live_session()
         try:
             output = run_session(session, image, cancel)
         except DeviceError as error:
@@ -163,26 +174,23 @@ class RestorationModel:
             )
         return output
 
-    def _session_of_this_process(self) -> Any:
-        """Return the session; after a fork a new one, because the old one's threads are gone."""
-        if self._process != os.getpid():
-            with _opening:
-                if self._process != os.getpid():
-                    _never_ended.append(self._session)
-                    self._session = open_session(
-                        self._data, device=self._requested, threads=self._threads
-                    )
-                    self._process = os.getpid()
-        return self._session
+    def _live_session(self) -> Any:
+        """Return the session, after a fork a new one."""
+        with _opening:
+            if self._session is None:
+                self._session = open_session(
+                    self._data, device=self._requested, threads=self._threads
+                )
+            return self._session
 
     def _session_without_gpu(self, failed: Any, error: DeviceError) -> Any:
         """Return a session on the CPU in place of the one whose GPU failed."""
         with _opening:
             if self._session is failed:  # else another thread has done it
-                _never_ended.append(failed)
+                _never_end(failed)  # its end would speak to a GPU that is gone
                 self._session = open_session(self._data, device="cpu", threads=self._threads)
                 warnings.warn(f"{error} The CPU goes on.", RuntimeWarning, stacklevel=3)
-        return self._session
+            return self._session
 
 
 def open_model(

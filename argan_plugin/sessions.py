@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: open one on a device, run it, stop it. Only this module uses ONNX Runtime."""
+"""ONNX Runtime sessions: open one on a device, run it, stop it. Nothing else uses ONNX Runtime."""
 
 from __future__ import annotations
 
