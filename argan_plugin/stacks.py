@@ -1,0 +1,340 @@
+"""Stacks of pictures: planes one by one, and lazy dask arrays of any size.
+
+A stack has any number of axes before the plane (time, z, …)::
+
+    (…, height, width)               luma
+    (…, height, width, channel)      RGB or RGBA, if rgb=True
+
+Each plane is a picture of its own to the network, so a plane of a stack is restored exactly as the
+same plane alone.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argan_plugin.arrays import find_value_range
+from argan_plugin.errors import UnsupportedImageError
+from argan_plugin.model import Device, RestorationModel
+from argan_plugin.model_file import inspect_model, read_model_file
+from argan_plugin.model_info import ModelInfo
+from argan_plugin.restoration import apply_change, luma_change
+from argan_plugin.weights import find_model
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+_Model = RestorationModel | str | os.PathLike[str] | None
+
+StackProgress = Callable[[int, int, int, int], None]
+"""``progress(plane, planes, tile, tiles)``: tiles of the current plane and planes, from 1."""
+
+
+class ChangeCache:
+    """Remembers the network's corrections of the planes that were restored last.
+
+    With it, another strength is only another mixture: the network does not run again. One cache
+    serves one picture or pyramid (its levels differ in shape, and so do not get mixed up) with one
+    model and one value range. A correction is float32: 4 bytes a pixel, as much as an RGBA picture
+    of uint8. Several threads may use it. A pickled copy is empty.
+
+    Parameters
+    ----------
+    limit : int
+        How many bytes it may hold; what was used longest ago goes first. By default 1 GiB, the
+        corrections of 268 megapixels.
+    """
+
+    def __init__(self, limit: int = 2**30) -> None:
+        self._limit = limit
+        self._size = 0
+        self._changes: OrderedDict[tuple[int, ...], NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[ChangeCache], tuple[int]]:
+        return ChangeCache, (self._limit,)
+
+    def get(self, key: tuple[int, ...]) -> NDArray[np.float32] | None:
+        """Return the correction of a plane, or None if it is not remembered."""
+        with self._lock:
+            change = self._changes.get(key)
+            if change is not None:
+                self._changes.move_to_end(key)
+            return change
+
+    def put(self, key: tuple[int, ...], change: NDArray[np.float32]) -> None:
+        """Remember the correction of a plane, and forget others if there is no room."""
+        with self._lock:
+            replaced = self._changes.pop(key, None)
+            self._size += change.nbytes - (0 if replaced is None else replaced.nbytes)
+            self._changes[key] = change
+            while self._size > self._limit:
+                self._size -= self._changes.popitem(last=False)[1].nbytes
+
+
+def restore_stack(
+    stack: NDArray[Any],
+    *,
+    rgb: bool = False,
+    strength: float = 1.0,
+    model: _Model = None,
+    device: Device = "auto",
+    value_range: tuple[float, float] | None = None,
+    tile_size: int | None = None,
+    changes: ChangeCache | None = None,
+    progress: StackProgress | None = None,
+    cancel: threading.Event | None = None,
+) -> NDArray[Any]:
+    """Restore each plane of a stack in memory.
+
+    Parameters
+    ----------
+    stack : array of shape (…, height, width), or (…, height, width, 3 or 4) if `rgb`
+        A single picture is a stack without leading axes.
+    rgb : bool
+        Whether the last axis holds the channels.
+    strength, model, device, value_range, tile_size, cancel
+        As in `restore`.
+    changes : ChangeCache, optional
+        Planes that it holds are mixed without the network; the others are added to it.
+    progress : callable, optional
+        ``progress(plane, planes, tile, tiles)``, called after each tile, counted from 1.
+
+    Returns
+    -------
+    array
+        New; the same shape and dtype.
+
+    Raises
+    ------
+    UnsupportedImageError
+        For a wrong shape or dtype, NaN, or no pixels.
+    ModelError, DeviceError, Cancelled, ValueError
+        As `restore` does.
+    """
+    _check(stack.shape, stack.dtype, rgb, value_range)
+    recipe = _Recipe(rgb, strength, model, device, value_range, tile_size, changes)
+    result = np.empty_like(stack, subok=False)
+    leading = stack.shape[: stack.ndim - recipe.plane_ndim]
+    planes = math.prod(leading)
+    for number, index in enumerate(np.ndindex(leading), start=1):
+
+        def report(tile: int, tiles: int, number: int = number) -> None:
+            if progress is not None:
+                progress(number, planes, tile, tiles)
+
+        key = (*stack.shape, *index)
+        result[index] = recipe.restore(stack[index], key=key, progress=report, cancel=cancel)
+    return result
+
+
+def restore_lazy(
+    stack: da.Array,
+    *,
+    rgb: bool = False,
+    strength: float = 1.0,
+    model: _Model = None,
+    device: Device = "auto",
+    value_range: tuple[float, float] | None = None,
+    tile_size: int | None = None,
+    chunk_size: int = 4096,
+    changes: ChangeCache | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> da.Array:
+    """Restore a dask array lazily: a plane is computed when somebody looks at it.
+
+    The network sees whole planes, or chunks of a large plane with as much around them as it looks
+    at, so the result does not depend on the chunks. On a cluster the model is opened once in each
+    worker process.
+
+    Parameters
+    ----------
+    stack : dask array of shape (…, height, width), or (…, height, width, 3 or 4) if `rgb`
+    rgb : bool
+        Whether the last axis holds the channels.
+    strength, value_range, tile_size
+        As in `restore`.
+    model, device
+        As in `restore`; they must be valid on the machines that compute.
+    chunk_size : int
+        Planes of more pixels a side are computed in parts of about this side.
+    changes : ChangeCache, optional
+        Parts that it holds are mixed without the network; the others are added to it. It works
+        inside one process only.
+    progress, cancel : optional
+        As in `restore`, for each part. They cannot be sent to another process: leave them out of an
+        array that is computed on a cluster.
+
+    Returns
+    -------
+    dask array
+        The same shape, chunks and dtype.
+
+    Raises
+    ------
+    UnsupportedImageError
+        At once for a wrong shape or dtype, an unknown shape, or no pixels; when computed, for NaN.
+    ModelError, DeviceError
+        When computed; ModelError at once if planes must be cut, because the model says how.
+    """
+    import dask.array as da
+
+    if any(math.isnan(length) for length in stack.shape):
+        raise UnsupportedImageError(
+            "The shape of this dask array is not known. Call compute_chunk_sizes() on it first."
+        )
+    _check(stack.shape, stack.dtype, rgb, value_range)
+    recipe = _Recipe(rgb, strength, model, device, value_range, tile_size, changes)
+    rows = stack.ndim - recipe.plane_ndim
+    columns = rows + 1
+    halo = 0
+    if max(stack.shape[rows], stack.shape[columns]) > chunk_size:
+        info = read_model_info(model)
+        halo = info.halo
+        # Tiles must start at multiples of the network's stride, and dask would merge chunks that
+        # are smaller than the halo.
+        chunk_size = info.size_multiple * math.ceil(max(chunk_size, halo) / info.size_multiple)
+    chunks = [(1,) * length for length in stack.shape[:rows]]
+    chunks += [_cut(stack.shape[axis], chunk_size) for axis in (rows, columns)]
+    chunks += [(length,) for length in stack.shape[columns + 1 :]]
+    restored = da.map_overlap(
+        _Block(recipe, stack.shape, progress, cancel),
+        stack.rechunk(tuple(chunks)),
+        depth={rows: halo, columns: halo},
+        boundary="none",
+        allow_rechunk=False,  # it would move the chunks off the network's stride
+        meta=np.empty((0,) * stack.ndim, dtype=stack.dtype),
+    )
+    return restored.rechunk(stack.chunks)
+
+
+def read_model_info(model: _Model) -> ModelInfo:
+    """Return a model's facts, from its file alone: this machine need not be able to run it.
+
+    Parameters
+    ----------
+    model : RestorationModel, str, path or None
+        As in `restore`.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or not one of this project.
+    """
+    if isinstance(model, RestorationModel):
+        return model.info
+    return inspect_model(read_model_file(find_model(model)))
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How to restore one plane, with the meaning of each field as in `restore`."""
+
+    rgb: bool
+    strength: float
+    model: _Model
+    device: Device
+    value_range: tuple[float, float] | None
+    tile_size: int | None
+    changes: ChangeCache | None
+
+    @property
+    def plane_ndim(self) -> int:
+        """The number of axes of a plane."""
+        return 3 if self.rgb else 2
+
+    def restore(
+        self,
+        plane: NDArray[Any],
+        *,
+        key: tuple[int, ...],
+        progress: Callable[[int, int], None] | None,
+        cancel: threading.Event | None,
+    ) -> NDArray[Any]:
+        """Return the restored plane; `key` tells it from the others in the cache."""
+        channel_axis = -1 if self.rgb else None
+        change = None if self.changes is None else self.changes.get(key)
+        if change is None:
+            change = luma_change(
+                plane,
+                model=self.model,
+                device=self.device,
+                channel_axis=channel_axis,
+                value_range=self.value_range,
+                tile_size=self.tile_size,
+                progress=progress,
+                cancel=cancel,
+            )
+            if self.changes is not None:
+                self.changes.put(key, change)
+        return apply_change(
+            plane,
+            change,
+            strength=self.strength,
+            channel_axis=channel_axis,
+            value_range=self.value_range,
+        )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The function that dask calls with each chunk, one plane or a part of one."""
+
+    recipe: _Recipe
+    shape: tuple[int, ...]
+    progress: Callable[[int, int], None] | None
+    cancel: threading.Event | None
+
+    def __call__(self, block: NDArray[Any], block_id: tuple[int, ...]) -> NDArray[Any]:
+        plane = block.reshape(block.shape[-self.recipe.plane_ndim :])
+        restored = self.recipe.restore(
+            plane, key=(*self.shape, *block_id), progress=self.progress, cancel=self.cancel
+        )
+        return restored.reshape(block.shape)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        # What decides the result, so that dask gives equal arrays equal names: not the cache, nor
+        # who watches.
+        recipe = self.recipe
+        model = recipe.model
+        name = str(model.path) if isinstance(model, RestorationModel) else str(model)
+        return (
+            type(self).__qualname__,
+            recipe.rgb,
+            recipe.strength,
+            name,
+            recipe.device,
+            recipe.value_range,
+            recipe.tile_size,
+        )
+
+
+def _check(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    rgb: bool,
+    value_range: tuple[float, float] | None,
+) -> None:
+    """Raise UnsupportedImageError if planes of this shape and dtype cannot be restored."""
+    if len(shape) < (3 if rgb else 2) or (rgb and shape[-1] not in (3, 4)):
+        expected = "(…, height, width, 3 or 4)" if rgb else "(…, height, width)"
+        raise UnsupportedImageError(f"A stack must have the shape {expected}, not {shape}.")
+    if 0 in shape:
+        raise UnsupportedImageError(f"The stack has no pixels: its shape is {shape}.")
+    find_value_range(np.zeros(1, dtype), value_range)
+
+
+def _cut(length: int, size: int) -> tuple[int, ...]:
+    """Return chunk lengths of at least `size` and less than twice as much, or `length` alone."""
+    count = max(1, length // size)
+    return (*(size,) * (count - 1), length - size * (count - 1))
