@@ -1,0 +1,240 @@
+"""The `argan` command: its options, its messages and its exit codes.
+
+Whatever loads numpy, Pillow or ONNX Runtime is imported where it is used, so that ``argan --help``
+and a mistyped option are answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from argan_plugin.errors import ArganError
+
+if TYPE_CHECKING:
+    from argan_plugin.restore_files import Report
+
+_DONE, _FAILED, _WRONG_USAGE, _INTERRUPTED = 0, 1, 2, 130
+
+_SUFFIX_OF_FORMAT = {"png": ".png", "webp": ".webp", "tiff": ".tiff", "jpeg": ".jpg"}
+
+# Twice Pillow's MAX_IMAGE_PIXELS, which is where Pillow itself begins to refuse.
+_MAX_PIXELS = 178_956_970
+
+_DETAILS = """\
+examples:
+  argan photo.jpg -o restored.png
+  argan holiday scans/*.jpg -o restored/ --strength 0.7
+
+outputs:
+  One picture: OUT is a file, and its suffix says the format. OUT is a folder if it is one
+  already, or ends with a slash.
+  Several pictures, or a folder: OUT is a folder, and a folder's tree is mirrored in it. Of
+  several inputs each folder gets a folder of its own name. PNG, TIFF and WebP files keep
+  their suffix, all others become PNG, so that JPEG adds no new loss; --format changes that.
+  PNG, TIFF and WebP are written without loss, JPEG with --quality and full chroma (4:4:4).
+  EXIF, colour profile, XMP, resolution and comments are kept as far as the format can.
+  An output appears whole or not at all, and an input is never overwritten.
+
+pictures:
+  JPEG, PNG, WebP, TIFF and BMP: grey or RGB with 8 bits, with or without transparency, and
+  grey with 16 bits. Palettes, black-and-white, CMYK, and files of several pages or frames are
+  refused. Of an MPO file the photo itself is taken.
+
+exit codes:
+  0    all done
+  1    a picture failed, or its output existed already; the others are done
+  2    wrong usage; nothing was done
+  130  stopped by Ctrl-C; what was done is whole
+
+other commands:
+  argan model                  list the installed models
+  argan model copy NAME DEST   write a model's ONNX file, for another runtime
+  (If a picture is called "model", write ./model.)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code, as the help describes it.
+
+    Raises
+    ------
+    SystemExit
+        With 2 for wrong usage and with 0 after ``--help`` or ``--version``, as argparse does it.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            if arguments[:1] == ["model"]:
+                from argan_plugin.model_command import run_model_command
+
+                run_model_command(arguments[1:])
+                return _DONE
+            return _restore_command(arguments)
+    except ArganError as error:
+        _say(f"error: {error}")
+        return _FAILED
+    except KeyboardInterrupt:
+        _say("stopped by Ctrl-C")
+        return _INTERRUPTED
+
+
+def _restore_command(arguments: Sequence[str]) -> int:
+    """Run ``argan IN... -o OUT``."""
+    parser = _restore_parser()
+    options = parser.parse_intermixed_args(arguments)
+
+    from argan_plugin.batch import plan_batch
+
+    suffix = _SUFFIX_OF_FORMAT.get(options.format)
+    try:
+        plan = plan_batch(options.inputs, options.output, suffix=suffix)
+    except ValueError as error:
+        _say(f"error: {error}")
+        return _WRONG_USAGE
+
+    from argan_plugin.files import strict_decoding
+    from argan_plugin.model import open_model
+    from argan_plugin.restore_files import Settings, restore_files
+
+    model = open_model(options.model, device=options.device)
+    settings = Settings(
+        strength=options.strength,
+        tile_size=options.tile_size,
+        overwrite=options.overwrite,
+        quality=options.quality,
+        show_progress=not options.quiet,
+    )
+    with strict_decoding(options.max_pixels):
+        report = restore_files(plan, model, settings)
+    for line in _told(report, model.device, quiet=options.quiet):
+        _say(line)
+    if report.interrupted:
+        return _INTERRUPTED
+    return _FAILED if report.failed or report.existing else _DONE
+
+
+def _told(report: Report, device: str, *, quiet: bool) -> Iterator[str]:
+    """Yield the lines for the user; quiet leaves those that explain an exit code other than 0."""
+    if not quiet:
+        yield from (f"note: {note}" for note in report.notes)
+        for reason in dict.fromkeys(reason for _, reason in report.skipped):
+            paths = [path for path, why in report.skipped if why == reason]
+            yield f"skipped {_named(paths)}: {reason}"
+    if report.existing:
+        yield f"skipped {_named(report.existing)}: exists already; --overwrite replaces it"
+    yield from (f"failed: {failure}" for failure in report.failed)
+    if not quiet:
+        yield (
+            f"{len(report.done)} done on {device}, "
+            f"{len(report.skipped) + len(report.existing)} skipped, {len(report.failed)} failed"
+            + (", stopped by Ctrl-C" if report.interrupted else "")
+        )
+
+
+def _named(paths: Sequence[Path]) -> str:
+    return str(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+
+
+def _restore_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="argan",
+        usage="%(prog)s IN... -o OUT [options]",
+        description="Remove JPEG artifacts from pictures.",
+        epilog=_DETAILS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="IN", help="pictures, and folders of pictures")
+    add("-o", "--output", required=True, metavar="OUT", help="the file or folder to write")
+    add(
+        "--strength",
+        type=_number(float, 0, 1),
+        default=1.0,
+        metavar="S",
+        help="how much of the correction to apply, from 0 (none) to 1 (all, the default)",
+    )
+    add("--model", metavar="NAME|PATH", help="an installed model, or an ONNX file of this project")
+    add(
+        "--device",
+        choices=("auto", "cuda", "cpu"),
+        default="auto",
+        help="where to run; auto takes a GPU if one works, cuda fails without one",
+    )
+    add(
+        "--tile-size",
+        type=_number(int, 1),
+        metavar="N",
+        help="side of a tile in pixels; smaller needs less memory and more time",
+    )
+    add(
+        "--format",
+        choices=tuple(_SUFFIX_OF_FORMAT),
+        help="what all pictures in an output folder become",
+    )
+    add(
+        "--quality",
+        type=_number(int, 1, 100),
+        default=95,
+        metavar="N",
+        help="of JPEG outputs, from 1 to 100 (default: 95)",
+    )
+    add("--overwrite", action="store_true", help="replace outputs that exist already")
+    add(
+        "--max-pixels",
+        type=_number(int, 1),
+        default=_MAX_PIXELS,
+        metavar="N",
+        help=f"refuse larger pictures, which may be decompression bombs (default: {_MAX_PIXELS})",
+    )
+    add("--quiet", action="store_true", help="say nothing but what went wrong")
+    add("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
+    return parser
+
+
+class _PrintVersion(argparse.Action):
+    """Look the version up only when it is asked for: that takes a tenth of a second."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from argan_plugin import __version__
+
+        print(f"argan {__version__}")
+        parser.exit()
+
+
+def _number(kind: type[float], lowest: float, highest: float = float("inf")) -> Any:
+    """Return a type for argparse: a number from `lowest` to `highest`."""
+
+    def parse(text: str) -> float:
+        number = kind(text)
+        if not lowest <= number <= highest:  # NaN is not, either
+            upper = f" to {highest}" if highest < float("inf") else " or more"
+            raise argparse.ArgumentTypeError(f"expected {lowest}{upper}, got {text}")
+        return number
+
+    parse.__name__ = "whole number" if kind is int else "number"  # argparse: "invalid ... value"
+    return parse
+
+
+def _say(message: str) -> None:
+    print(f"argan: {message}", file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say(f"warning: {message}")
