@@ -1,0 +1,1 @@
+"""Train and evaluate the ARGAN generators; run from a checkout as ``python -m training``."""

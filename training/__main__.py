@@ -1,0 +1,207 @@
+"""Command line of the training: ``python -m training train | evaluate | plot``."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from argan_plugin.errors import ArganError
+
+# The keys of training.evaluate.METRICS, here so that --help need not import torch.
+_METRICS = ("psnr", "ssim", "ssim-8x8", "psnr-b", "ssimulacra2")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or 1 after an error that stderr explains in one line."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    # torch takes seconds to import; --help does not wait for it
+    from training.checkpoint import CheckpointError
+    from training.datasets import PictureFolderError
+
+    try:
+        options.run(options)
+    except (ArganError, CheckpointError, PictureFolderError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    from training.recipes import RECIPES
+    from training.train import Machine, TrainingDiverged, resumed_config, train
+
+    if options.recipe not in RECIPES:
+        known = ", ".join(RECIPES)
+        raise ValueError(f"recipe: expected one of {known}, got {options.recipe!r}")
+    folder = options.output or Path("runs", options.recipe)
+    if options.resume:
+        if options.set or options.init_from:
+            raise ValueError(
+                "--resume goes on with the run's own settings: drop --set, --init-from"
+            )
+        config = resumed_config(folder)
+    else:
+        if (folder / "last.ckpt").exists():
+            raise ValueError(
+                f"{folder} holds a run already: go on with --resume, or choose --output"
+            )
+        config = RECIPES[options.recipe]()
+        for setting in options.set:
+            config = override(config, setting)
+    if options.iterations is not None:
+        config = replace(config, iterations=options.iterations)
+    machine = Machine(
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.num_nodes,
+        threads=options.threads,
+        workers=options.workers,
+    )
+    try:
+        train(
+            config,
+            options.images,
+            folder,
+            machine=machine,
+            resume=options.resume,
+            init_from=options.init_from,
+        )
+    except TrainingDiverged as error:
+        raise ValueError(str(error)) from error
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.evaluate import evaluate
+
+    evaluate(
+        options.model,
+        options.images,
+        names=options.metrics,
+        json_path=options.json,
+        figure_path=options.figure,
+    )
+
+
+def _plot(options: argparse.Namespace) -> None:
+    from training.run_log import plot
+
+    plot(options.runs, options.output)
+
+
+def override(config: Any, setting: str) -> Any:
+    """Return ``config`` with one field changed.
+
+    Parameters
+    ----------
+    config
+        A dataclass of :mod:`training.config`.
+    setting
+        ``field=value`` or ``field.field=value``; the value is a Python literal or a bare word.
+
+    Raises
+    ------
+    ValueError
+        If there is no such field or the value is out of its range.
+    """
+    name, equals, text = setting.partition("=")
+    field, dot, rest = name.partition(".")
+    if not equals or not hasattr(config, field):
+        raise ValueError(f"--set: expected FIELD=VALUE with a field of the recipe, got {setting!r}")
+    if dot:
+        return replace(config, **{field: override(getattr(config, field), f"{rest}={text}")})
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        value = text
+    return replace(config, **{field: value})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description="Train ARGAN's networks."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a recipe on a folder of pictures")
+    train.add_argument("recipe", help="paper, fidelity, texture or smoke (training/recipes.py)")
+    train.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="DIR",
+        help="folders of pictures; unreadable ones are named and skipped",
+    )
+    train.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder of the run (default: runs/RECIPE)"
+    )
+    train.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    train.add_argument(
+        "--init-from",
+        type=Path,
+        metavar="FILE",
+        help="start from the weights of a .safetensors file",
+    )
+    train.add_argument("--iterations", type=int, metavar="N", help="length of the run")
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a value of the recipe, such as optimizer.learning_rate=1e-4",
+    )
+    train.add_argument("--accelerator", default="auto", help="auto, cpu, cuda, mps (default: auto)")
+    train.add_argument(
+        "--devices", type=_devices, default="auto", help="processes a node (default: auto)"
+    )
+    train.add_argument("--num-nodes", type=int, default=1, metavar="N", help="nodes (default: 1)")
+    train.add_argument("--threads", type=int, metavar="N", help="CPU threads of each process")
+    train.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="patch workers of each process (1)"
+    )
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="measure a model against compressed originals")
+    evaluate.add_argument("model", help="an .onnx or .safetensors file, or a shipped model's name")
+    evaluate.add_argument(
+        "--images", type=Path, required=True, nargs="+", metavar="DIR", help="folders of originals"
+    )
+    evaluate.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=_METRICS,
+        default=_METRICS,
+        metavar="NAME",
+        help="of psnr, ssim, ssim-8x8, psnr-b, ssimulacra2 (default: all)",
+    )
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="also write every figure there")
+    evaluate.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="also draw crops of compressed, restored, original",
+    )
+    evaluate.set_defaults(run=_evaluate)
+
+    plot = commands.add_parser("plot", help="draw the learning curves of runs")
+    plot.add_argument("runs", type=Path, nargs="+", metavar="DIR", help="folders of runs")
+    plot.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="PNG, SVG, PDF"
+    )
+    plot.set_defaults(run=_plot)
+    return parser
+
+
+def _devices(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""Checkpoints: the whole state of a run, and the weights alone.
+
+``last.ckpt`` holds all that a run needs to go on as if it had never stopped. A ``.safetensors``
+file holds the averaged weights with the network's configuration in its header: what is shipped,
+exported and fine-tuned. Neither can run code when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from training.config import (
+    GeneratorConfig,
+    TrainingConfig,
+    from_dict,
+    generator_from_dict,
+    generator_to_dict,
+    to_dict,
+)
+from training.generator import UNet, UNetConfig
+from training.paper_networks import PaperGenerator
+
+FORMAT_VERSION = 1
+
+
+class CheckpointError(Exception):
+    """A checkpoint that is missing, damaged or of another kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A trained generator, ready to be evaluated, exported or fine-tuned."""
+
+    generator: GeneratorConfig
+    """Shape of the network."""
+
+    state: dict[str, Tensor]
+    """Its weights."""
+
+    training: TrainingConfig | None
+    """The run that made them."""
+
+    facts: dict[str, Any]
+    """What the run wrote beside them: iterations, hours, commit, …"""
+
+    def network(self) -> UNet | PaperGenerator:
+        """Return the network with these weights, in evaluation mode.
+
+        Raises
+        ------
+        CheckpointError
+            If the weights do not fit the network.
+        """
+        network = build_generator(self.generator)
+        try:
+            network.load_state_dict(self.state)
+        except RuntimeError as error:
+            raise CheckpointError(f"The weights do not fit their network: {error}") from error
+        return network.eval()
+
+
+def build_generator(config: GeneratorConfig) -> UNet | PaperGenerator:
+    """Return a freshly initialised generator."""
+    return UNet(config) if isinstance(config, UNetConfig) else PaperGenerator(config)
+
+
+def save_weights(
+    path: Path, network: nn.Module, config: TrainingConfig, facts: dict[str, Any]
+) -> None:
+    """Write the weights of ``network`` and where they come from, whole or not at all."""
+    header = {
+        "argan.format_version": str(FORMAT_VERSION),
+        "argan.generator": json.dumps(generator_to_dict(config.generator)),
+        "argan.training": json.dumps(to_dict(config)),
+        "argan.facts": json.dumps(facts),
+    }
+    state = {name: value.contiguous() for name, value in network.state_dict().items()}
+    with _whole_or_not_at_all(path) as temporary:
+        save_file(state, temporary, header)
+
+
+def load_weights(path: Path) -> Weights:
+    """Read a file of :func:`save_weights`.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, damaged, of another program or of a newer format.
+    """
+    _must_exist(path)
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: expected a .safetensors file with a generator's weights: {error}"
+        ) from error
+    version = header.get("argan.format_version", "")
+    if not version.isdigit():
+        raise CheckpointError(
+            f"{path}: expected weights written by `python -m training`; its header does not say so."
+        )
+    if int(version) > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: format {version} is newer than this program's {FORMAT_VERSION}; update it."
+        )
+    try:
+        return Weights(
+            generator=generator_from_dict(json.loads(header["argan.generator"])),
+            state=state,
+            training=from_dict(json.loads(header["argan.training"])),
+            facts=json.loads(header["argan.facts"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its header is damaged: {error!r}") from error
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write the whole state of a run, whole or not at all."""
+    with _whole_or_not_at_all(path) as temporary:
+        torch.save({"format_version": FORMAT_VERSION, **state}, temporary)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a file of :func:`save_state`; no code in it can run.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, damaged or of a newer format.
+    """
+    _must_exist(path)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        version = int(state["format_version"])
+    # torch has RuntimeError, EOFError, KeyError and UnpicklingError for the ways of being damaged.
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: expected a training state: {type(error).__name__}: {error}"
+        ) from error
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: format {version} is newer than this program's {FORMAT_VERSION}; update it."
+        )
+    return state
+
+
+def _must_exist(path: Path) -> None:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: expected a checkpoint file, found none.")
+
+
+@contextmanager
+def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it at the end, if all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

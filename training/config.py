@@ -1,0 +1,238 @@
+"""What a training run is made of: frozen, typed, checked, and written into every checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from training.generator import UNetConfig
+from training.paper_networks import PaperGeneratorConfig
+
+GeneratorConfig = UNetConfig | PaperGeneratorConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DegradationConfig:
+    """How pristine luma becomes compressed luma (:mod:`training.degradation`)."""
+
+    quality: tuple[int, int] = (5, 95)
+    """Lowest and highest IJG quality of the last compression."""
+
+    low_quality_bias: float = 1.7
+    """Qualities are ``low + (high - low) * u**bias``, u uniform: 1 is uniform, more favours low."""
+
+    clean: float = 0.0
+    """Share of pairs without any compression: they teach the network when not to act."""
+
+    recompressed: float = 0.0
+    """Share compressed twice, at two qualities and on two 8x8 grids, as re-saved pictures are."""
+
+    resized: float = 0.0
+    """Share compressed, resized and compressed again, as the web does to pictures."""
+
+    other_tables: float = 0.0
+    """Share of the compressions with quantization tables other than libjpeg's."""
+
+    studio_range: float = 0.0
+    """Share with luma in 16..235 (ITU-R BT.601), the scale of the literature's test figures."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        low, high = self.quality
+        if not 1 <= low <= high <= 100:
+            raise ValueError(f"quality: expected 1 <= low <= high <= 100, got {self.quality}")
+        if self.low_quality_bias <= 0:
+            raise ValueError(f"low_quality_bias: expected > 0, got {self.low_quality_bias}")
+        for name in ("clean", "recompressed", "resized", "other_tables", "studio_range"):
+            _check_share(name, getattr(self, name))
+        _check_share(
+            "clean + recompressed + resized", self.clean + self.recompressed + self.resized
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """How the weights move: Adam, with a rate that rises, stays and falls."""
+
+    learning_rate: float = 2e-4
+    """Its highest value."""
+
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Decay of Adam's first and second moments."""
+
+    warmup: int = 0
+    """Iterations in which the learning rate rises from zero."""
+
+    cooldown: float = 0.0
+    """Share of the iterations, at the end, in which the learning rate falls linearly to zero."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate: expected > 0, got {self.learning_rate}")
+        if self.warmup < 0:
+            raise ValueError(f"warmup: expected >= 0, got {self.warmup}")
+        _check_share("cooldown", self.cooldown)
+
+    def rate(self, iteration: int, iterations: int) -> float:
+        """Return the learning rate of the 0-based ``iteration`` in a run of ``iterations``."""
+        rising = (iteration + 1) / (self.warmup + 1)
+        falling = (iterations - iteration) / max(1.0, self.cooldown * iterations)
+        return self.learning_rate * min(1.0, rising, falling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialConfig:
+    """The second player of the game."""
+
+    discriminator: Literal["paper", "multiscale"] = "multiscale"
+    """The paper's, on 64x64 patches, or the project's (:mod:`training.discriminator`)."""
+
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Of the discriminator."""
+
+    def __post_init__(self) -> None:
+        """Check the choice."""
+        if self.discriminator not in ("paper", "multiscale"):
+            raise ValueError(
+                f"discriminator: expected 'paper' or 'multiscale', got {self.discriminator!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """One whole run."""
+
+    name: str
+    """Name of the recipe."""
+
+    generator: GeneratorConfig
+    """Which network, and its shape."""
+
+    degradation: DegradationConfig
+    """What the network learns to undo."""
+
+    optimizer: OptimizerConfig
+    """Of the generator."""
+
+    pixel_loss: Literal["l2", "l1", "charbonnier"] = "l2"
+    """``l2`` is the paper's."""
+
+    pixel_weight: float = 1.0
+    """λ: the weight of the pixel loss, on values in [0, 1]. The adversarial loss has weight 1."""
+
+    adversarial: AdversarialConfig | None = None
+    """None trains with the pixel loss alone."""
+
+    patch_size: int = 64
+    """Side of a training patch, in pixels."""
+
+    batch_size: int = 64
+    """Patches an iteration, over all processes."""
+
+    iterations: int = 1_500_000
+    """Updates of the generator."""
+
+    ema_decay: float = 0.999
+    """Decay of the running mean of the weights, which is what gets validated and exported."""
+
+    gradient_clip: float | None = None
+    """Largest norm of the generator's gradient; larger ones are scaled down to it."""
+
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Of the generator, as Lightning Fabric names it. The discriminator runs in float32."""
+
+    compile: bool = False
+    """Whether ``torch.compile`` is used; it pays after some minutes."""
+
+    seed: int = 0
+    """Of the initial weights and of every patch."""
+
+    validation_share: float = 0.06
+    """Share of the pictures that are kept from training, to decide by."""
+
+    validation_interval: int = 1000
+    """Iterations between two validations."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.pixel_loss not in ("l2", "l1", "charbonnier"):
+            raise ValueError(
+                f"pixel_loss: expected 'l2', 'l1' or 'charbonnier', got {self.pixel_loss!r}"
+            )
+        if self.pixel_weight <= 0:
+            raise ValueError(f"pixel_weight: expected > 0, got {self.pixel_weight}")
+        if self.patch_size < 32 or self.patch_size % 16:
+            raise ValueError(
+                f"patch_size: expected a multiple of 16 from 32 on, got {self.patch_size}"
+            )
+        for name in ("batch_size", "iterations", "validation_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected >= 1, got {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay: expected in [0, 1), got {self.ema_decay}")
+        if self.gradient_clip is not None and self.gradient_clip <= 0:
+            raise ValueError(f"gradient_clip: expected > 0 or None, got {self.gradient_clip}")
+        if self.precision not in ("32-true", "bf16-mixed", "16-mixed"):
+            raise ValueError(
+                f"precision: expected '32-true', 'bf16-mixed' or '16-mixed', got {self.precision!r}"
+            )
+        _check_share("validation_share", self.validation_share)
+
+
+def to_dict(config: TrainingConfig) -> dict[str, Any]:
+    """Return ``config`` as JSON-ready values, with the generator's kind."""
+    return asdict(config) | {"generator": generator_to_dict(config.generator)}
+
+
+def from_dict(values: dict[str, Any]) -> TrainingConfig:
+    """Return the configuration that :func:`to_dict` wrote.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+    KeyError, TypeError
+        If a field is missing or unknown.
+    """
+    values = dict(values)
+    values["generator"] = generator_from_dict(values["generator"])
+    values["degradation"] = DegradationConfig(**_tuples(values["degradation"]))
+    values["optimizer"] = OptimizerConfig(**_tuples(values["optimizer"]))
+    if values["adversarial"] is not None:
+        adversarial = dict(values["adversarial"])
+        adversarial["optimizer"] = OptimizerConfig(**_tuples(adversarial["optimizer"]))
+        values["adversarial"] = AdversarialConfig(**adversarial)
+    return TrainingConfig(**values)
+
+
+def generator_to_dict(config: GeneratorConfig) -> dict[str, Any]:
+    """Return a generator's configuration as JSON-ready values, with its kind."""
+    return {"kind": config.kind, **asdict(config)}
+
+
+def generator_from_dict(values: dict[str, Any]) -> GeneratorConfig:
+    """Return the configuration that :func:`generator_to_dict` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown or a value is out of its range.
+    KeyError, TypeError
+        If a field is missing or unknown.
+    """
+    fields = _tuples(values)
+    kind = fields.pop("kind")
+    for config in (UNetConfig, PaperGeneratorConfig):
+        if config.kind == kind:
+            return config(**fields)
+    raise ValueError(f"generator kind: expected 'unet' or 'paper', got {kind!r}")
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: expected a share in [0, 1], got {value}")

@@ -1,0 +1,45 @@
+"""The losses of the paper: L_G = BCE(D(G(x)), 1) + λ·L2(G(x), y); L_D = BCE over real and restored.
+
+``D`` stands for a discriminator's logits; its sigmoid is part of the binary cross entropy.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Below this difference the Charbonnier loss is quadratic: about a quarter of an 8-bit level.
+_CHARBONNIER_EPSILON = 1e-3
+
+
+def pixel_loss(
+    kind: Literal["l2", "l1", "charbonnier"], restored: Tensor, pristine: Tensor
+) -> Tensor:
+    """Return the mean difference over all pixels, values in [0, 1].
+
+    ``l2`` is the mean squared error, ``l1`` the mean absolute error, ``charbonnier`` a smooth L1
+    (Charbonnier et al., ICIP 1994): mean of sqrt(d² + ε²).
+    """
+    difference = restored - pristine
+    if kind == "l2":
+        return difference.square().mean()
+    if kind == "l1":
+        return difference.abs().mean()
+    return torch.sqrt(difference.square() + _CHARBONNIER_EPSILON**2).mean()
+
+
+def adversarial_loss(restored_logits: Tensor) -> Tensor:
+    """Return BCE(D(G(x)), 1): small when the discriminator takes the restored for pristine."""
+    return F.binary_cross_entropy_with_logits(restored_logits, torch.ones_like(restored_logits))
+
+
+def discriminator_loss(pristine_logits: Tensor, restored_logits: Tensor) -> Tensor:
+    """Return BCE(D(y), 1) + BCE(D(G(x)), 0); 2 ln 2 when D cannot tell at all."""
+    pristine = F.binary_cross_entropy_with_logits(pristine_logits, torch.ones_like(pristine_logits))
+    restored = F.binary_cross_entropy_with_logits(
+        restored_logits, torch.zeros_like(restored_logits)
+    )
+    return pristine + restored

@@ -1,0 +1,116 @@
+"""Named runs: functions that return a whole configuration, with the reason beside each value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from training.config import (
+    AdversarialConfig,
+    DegradationConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
+from training.generator import UNetConfig
+from training.paper_networks import PaperGeneratorConfig
+
+# What users have: photographs saved once or several times by several programs, and, now and then, a
+# picture that needs nothing. Shares: docs/experiments.md.
+_WORLD = DegradationConfig(
+    quality=(5, 95),
+    low_quality_bias=1.7,  # half of the pictures at or below quality 33
+    clean=0.08,
+    recompressed=0.10,
+    resized=0.07,
+    other_tables=0.15,
+    studio_range=0.25,
+)
+
+
+def paper() -> TrainingConfig:
+    """Return the paper's run: its networks, its losses, its 1.5 million iterations.
+
+    It names the patches, the batch, Adam's rate and β1, the iterations and the qualities. λ is not
+    in its text: 100 is the weight of pix2pix (https://arxiv.org/abs/1611.07004), whose Adam
+    settings the paper follows. Neither β2 nor an average of the weights is named: Adam's usual
+    0.999, and no average.
+    """
+    adam = OptimizerConfig(learning_rate=2e-4, betas=(0.5, 0.999))
+    return TrainingConfig(
+        name="paper",
+        generator=PaperGeneratorConfig(),
+        degradation=DegradationConfig(quality=(10, 40), low_quality_bias=1.0),
+        optimizer=adam,
+        pixel_loss="l2",
+        pixel_weight=100.0,
+        adversarial=AdversarialConfig(discriminator="paper", optimizer=adam),
+        patch_size=64,
+        batch_size=64,
+        iterations=1_500_000,
+        ema_decay=0.0,
+    )
+
+
+def fidelity() -> TrainingConfig:
+    """Return the run of the shipped default ``argan``: the project's U-Net, pixel loss alone."""
+    return TrainingConfig(
+        name="fidelity",
+        generator=UNetConfig(),
+        degradation=_WORLD,
+        # The highest rate that was stable with the clip below.
+        optimizer=OptimizerConfig(
+            learning_rate=1.5e-3, betas=(0.9, 0.99), warmup=300, cooldown=0.5
+        ),
+        pixel_loss="l2",
+        # Mean squared errors are about 1e-3; Adam does not care, the gradient clip does.
+        pixel_weight=100.0,
+        patch_size=128,
+        batch_size=16,
+        iterations=60_000,
+        ema_decay=0.999,
+        gradient_clip=1.0,
+        precision="bf16-mixed",
+        compile=True,
+    )
+
+
+def texture() -> TrainingConfig:
+    """Return the run of ``argan-texture``: the paper's objective, from :func:`fidelity`'s weights.
+
+    Use it with ``--init-from``. The discriminator is the project's, on float32.
+    """
+    return replace(
+        fidelity(),
+        name="texture",
+        optimizer=OptimizerConfig(learning_rate=2e-4, betas=(0.5, 0.99), warmup=300, cooldown=0.3),
+        pixel_weight=1000.0,
+        adversarial=AdversarialConfig(
+            discriminator="multiscale",
+            optimizer=OptimizerConfig(learning_rate=2e-4, betas=(0.5, 0.99)),
+        ),
+        iterations=20_000,
+    )
+
+
+def smoke() -> TrainingConfig:
+    """Return two iterations of everything on a tiny network, for the tests."""
+    return TrainingConfig(
+        name="smoke",
+        generator=UNetConfig(
+            widths=(4, 8), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,)
+        ),
+        degradation=_WORLD,
+        optimizer=OptimizerConfig(learning_rate=1e-3),
+        pixel_weight=100.0,
+        adversarial=AdversarialConfig(),
+        patch_size=32,
+        batch_size=2,
+        iterations=2,
+        validation_interval=1,
+    )
+
+
+RECIPES: dict[str, Callable[[], TrainingConfig]] = {
+    recipe.__name__: recipe for recipe in (paper, fidelity, texture, smoke)
+}
+"""By name, as the command line knows them."""

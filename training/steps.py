@@ -1,0 +1,106 @@
+"""One update of each network, as the paper writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from training.config import AdversarialConfig, OptimizerConfig, TrainingConfig
+from training.discriminator import MultiScaleDiscriminator
+from training.losses import adversarial_loss, discriminator_loss, pixel_loss
+from training.paper_networks import PaperDiscriminator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """A network of the game with what moves it."""
+
+    network: nn.Module
+    """As Lightning Fabric set it up: compiled, distributed, in its precision."""
+
+    plain: nn.Module
+    """The same network itself; it shares its weights."""
+
+    optimizer: torch.optim.Optimizer
+    """Adam over all its weights."""
+
+    config: OptimizerConfig
+    """Its settings."""
+
+    def set_rate(self, iteration: int, iterations: int) -> float:
+        """Set and return the learning rate of the 0-based ``iteration``."""
+        rate = self.config.rate(iteration, iterations)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def move(self, fabric: Fabric, loss: Tensor, clip: float | None = None) -> None:
+        """Take one step down the gradient of ``loss``."""
+        self.optimizer.zero_grad()
+        fabric.backward(loss)
+        if clip is not None:
+            # float16 gradients may overflow now and then; the loss shows whether it matters
+            fabric.clip_gradients(
+                self.network, self.optimizer, max_norm=clip, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+
+
+def build_discriminator(config: AdversarialConfig) -> PaperDiscriminator | MultiScaleDiscriminator:
+    """Return a freshly initialised discriminator."""
+    return PaperDiscriminator() if config.discriminator == "paper" else MultiScaleDiscriminator()
+
+
+def update_generator(
+    fabric: Fabric,
+    config: TrainingConfig,
+    generator: Player,
+    discriminator: Player | None,
+    restored: Tensor,
+    pristine: Tensor,
+) -> dict[str, Tensor]:
+    """Move G: ``L_G = BCE(D(G(x)), 1) + λ·L(G(x), y)``, or ``λ·L`` without a discriminator.
+
+    Parameters
+    ----------
+    restored, pristine
+        ``G(x)``, with its graph, and ``y``: float32 ``(batch, 1, height, width)`` in [0, 1].
+
+    Returns
+    -------
+    dict
+        The losses ``pixel`` and ``adversarial``, detached.
+    """
+    pixel = pixel_loss(config.pixel_loss, restored, pristine)
+    losses = {"pixel": pixel.detach()}
+    loss = config.pixel_weight * pixel
+    if discriminator is not None:
+        discriminator.plain.requires_grad_(False)  # judges here, does not learn
+        adversarial = adversarial_loss(discriminator.plain(restored))
+        discriminator.plain.requires_grad_(True)
+        losses["adversarial"] = adversarial.detach()
+        loss = adversarial + loss
+    generator.move(fabric, loss, config.gradient_clip)
+    return losses
+
+
+def update_discriminator(
+    fabric: Fabric, discriminator: Player, restored: Tensor, pristine: Tensor
+) -> dict[str, Tensor]:
+    """Move D: ``L_D = BCE(D(y), 1) + BCE(D(G(x)), 0)``.
+
+    Returns
+    -------
+    dict
+        ``discriminator``, the loss, and ``discriminator_accuracy``, the share of right verdicts,
+        both detached.
+    """
+    pristine_logits = discriminator.network(pristine)
+    restored_logits = discriminator.network(restored.detach())
+    loss = discriminator_loss(pristine_logits, restored_logits)
+    discriminator.move(fabric, loss)
+    right = torch.cat([pristine_logits > 0, restored_logits <= 0], dim=0).float().mean()
+    return {"discriminator": loss.detach(), "discriminator_accuracy": right}
