@@ -8,19 +8,16 @@ exported and fine-tuned. Neither can run code when it is read.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from argan_plugin.whole_file import written_whole
 from training.config import (
     GeneratorConfig,
     TrainingConfig,
@@ -87,8 +84,9 @@ def save_weights(
         "argan.facts": json.dumps(facts),
     }
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
-    with _whole_or_not_at_all(path) as temporary:
-        save_file(state, temporary, header)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path, overwrite=True) as file:
+        file.write(save(state, header))
 
 
 def load_weights(path: Path) -> Weights:
@@ -130,8 +128,9 @@ def load_weights(path: Path) -> Weights:
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write the whole state of a run, whole or not at all."""
-    with _whole_or_not_at_all(path) as temporary:
-        torch.save({"format_version": FORMAT_VERSION, **state}, temporary)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path, overwrite=True) as file:
+        torch.save({"format_version": FORMAT_VERSION, **state}, file)
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -161,19 +160,3 @@ def load_state(path: Path) -> dict[str, Any]:
 def _must_exist(path: Path) -> None:
     if not path.is_file():
         raise CheckpointError(f"{path}: expected a checkpoint file, found none.")
-
-
-@contextmanager
-def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that replaces it at the end, if all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

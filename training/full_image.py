@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -22,12 +22,6 @@ class FullImage(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Restore ``image``."""
         height, width = image.shape[-2:]
-        rows, columns = self._positions(height, image), self._positions(width, image)
-        padded = image.index_select(-2, rows).index_select(-1, columns)
-        restored: Tensor = self.network(padded)
+        missing = (0, -width % self.size_multiple, 0, -height % self.size_multiple)
+        restored: Tensor = self.network(F.pad(image, missing, mode="replicate"))
         return restored[..., :height, :width].clamp(0, 1)
-
-    def _positions(self, size: int, image: Tensor) -> Tensor:
-        """Return which row or column stands at each place of the padded image."""
-        padded = (size + self.size_multiple - 1) // self.size_multiple * self.size_multiple
-        return torch.arange(padded, device=image.device).clamp(max=size - 1)

@@ -29,13 +29,13 @@ class UNetConfig:
 
     kind: ClassVar[str] = "unet"
 
-    widths: tuple[int, ...] = (32, 64, 128)
+    widths: tuple[int, ...] = (32, 96, 160)
     """Channels of each level, finest first."""
 
     encoder_blocks: tuple[int, ...] = (2, 2)
     """Residual blocks of each level but the coarsest, on the way down."""
 
-    bottleneck_blocks: int = 4
+    bottleneck_blocks: int = 2
     """Residual blocks of the coarsest level."""
 
     decoder_blocks: tuple[int, ...] = (2, 2)

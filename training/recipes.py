@@ -59,7 +59,7 @@ def fidelity() -> TrainingConfig:
         degradation=_WORLD,
         # The highest rate that was stable with the clip below.
         optimizer=OptimizerConfig(
-            learning_rate=1.5e-3, betas=(0.9, 0.99), warmup=300, cooldown=0.5
+            learning_rate=1.5e-3, betas=(0.9, 0.99), warmup=300, cooldown=0.6
         ),
         pixel_loss="l2",
         # Mean squared errors are about 1e-3; Adam does not care, the gradient clip does.
