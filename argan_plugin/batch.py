@@ -75,6 +75,8 @@ def plan_batch(inputs: Sequence[str], output: str, *, suffix: str | None = None)
         _check_suffix(output)
     else:
         plan = _plan_folder(inputs, output, suffix)
+        if not plan.jobs and not plan.failed:
+            raise ValueError(f"there is no picture in {', '.join(inputs)}")
     _check_targets(plan.jobs)
     return plan
 

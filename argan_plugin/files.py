@@ -46,7 +46,7 @@ _READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"subsampling": "4:4:4"},
     "PNG": {},
-    "TIFF": {"compression": "tiff_adobe_deflate"},
+    "TIFF": {},  # not compressed: with compression Pillow cannot write EXIF data
     "WEBP": {"lossless": True, "exact": True},  # exact: colours under full transparency, too
 }
 

@@ -18,6 +18,7 @@ _DESCRIPTIVE_TAGS = (
     ExifTags.Base.Artist,
     ExifTags.Base.Copyright,
 )
+_EXIF_HEADER = b"Exif\0\0"
 _XMP_TAG = 700
 _PNG_XMP_KEY = "XML:com.adobe.xmp"
 
@@ -27,7 +28,7 @@ class Metadata:
     """The metadata of one picture; empty or None means that there is none."""
 
     exif: bytes = b""
-    """EXIF data, as Pillow reads and writes it."""
+    """EXIF data behind the six bytes that it begins with in a JPEG file."""
 
     icc_profile: bytes = b""
     """The colour profile."""
@@ -58,7 +59,7 @@ def read_metadata(image: Image.Image, *, tiff_exif: bytes) -> Metadata:
     info = image.info
     text = getattr(image, "text", {})
     return Metadata(
-        exif=tiff_exif or _bytes(info.get("exif")),
+        exif=tiff_exif or _with_header(_bytes(info.get("exif"))),
         icc_profile=_bytes(info.get("icc_profile")),
         xmp=_bytes(info.get("xmp")),
         dpi=_sane_dpi(info.get("dpi")),
@@ -71,8 +72,8 @@ def save_options(pillow_format: str, metadata: Metadata) -> dict[str, Any]:
     """Return the keywords with which Pillow's `Image.save` writes metadata, as far as they can be.
 
     JPEG, PNG and TIFF hold the resolution, WebP does not; a comment goes into JPEG and PNG, and the
-    texts of a PNG file into PNG alone. TIFF takes the descriptive part of EXIF data, the rest would
-    contradict the file's own tags.
+    texts of a PNG file into PNG alone. TIFF takes the descriptive part of EXIF data, if it is not
+    damaged: the rest would contradict the file's own tags.
 
     Parameters
     ----------
@@ -87,8 +88,7 @@ def save_options(pillow_format: str, metadata: Metadata) -> dict[str, Any]:
     if pillow_format == "PNG":
         options["pnginfo"] = _png_texts(metadata)
     elif pillow_format == "TIFF":
-        exif = Image.Exif()
-        exif.load(metadata.exif)
+        exif = _parsed(metadata.exif)
         options["exif"] = descriptive_exif(exif, orientation=True, xmp=metadata.xmp)
     else:
         options["xmp"] = metadata.xmp
@@ -129,6 +129,19 @@ def descriptive_exif(exif: Image.Exif, *, orientation: bool = False, xmp: bytes 
     return kept.tobytes() if len(kept) else b""
 
 
+def _parsed(data: bytes) -> Image.Exif:
+    """Return EXIF data as Pillow understands it, nothing if it is damaged."""
+    exif = Image.Exif()
+    try:
+        exif.load(data)
+        dict(exif)
+        exif.get_ifd(ExifTags.IFD.Exif)
+        exif.get_ifd(ExifTags.IFD.GPSInfo)
+    except Exception:  # Pillow raises nearly anything at damaged data
+        return Image.Exif()
+    return exif
+
+
 def _png_texts(metadata: Metadata) -> PngImagePlugin.PngInfo:
     texts = PngImagePlugin.PngInfo()
     if metadata.comment:
@@ -142,6 +155,11 @@ def _png_texts(metadata: Metadata) -> PngImagePlugin.PngInfo:
     if metadata.xmp:
         texts.add_itxt(_PNG_XMP_KEY, metadata.xmp.decode("utf-8", "replace"))
     return texts
+
+
+def _with_header(exif: bytes) -> bytes:
+    """Return EXIF data as Pillow's writers take it; its WebP reader leaves the header out."""
+    return _EXIF_HEADER + exif if exif and not exif.startswith(_EXIF_HEADER) else exif
 
 
 def _bytes(value: object) -> bytes:
