@@ -35,5 +35,5 @@ class ImageFileError(ArganError):
     """An image file that cannot be read or written."""
 
 
-class Cancelled(ArganError):  # noqa: N818 - not a failure: the caller asked for it
+class Cancelled(ArganError):
     """The caller set the `cancel` event; there is no result, and the model can be used again."""

@@ -39,7 +39,7 @@ def _leave_sessions_behind() -> None:
 
 
 def _never_end(session: Any) -> None:
-    """Keep a session alive until the process is gone, through the interpreter's shutdown too."""
+    """Keep a session alive until the process is gone."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
 
 
@@ -50,8 +50,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 class RestorationModel:
     """A model that is open and ready to run.
 
-    It may be used from several threads at once and after a fork. Pickled, it takes along where the
-    file lies and its settings, and is opened again from there.
+    It may be used from several threads at once, and in the children of `multiprocessing` however
+    they start. Pickled, it takes along where the file lies and its settings, and is opened again
+    from there. (A child of a bare ``os.fork`` must end with ``os._exit``, as those do: the clean-up
+    of ONNX Runtime at exit waits for threads that exist in the parent alone.)
 
     Parameters
     ----------

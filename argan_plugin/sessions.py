@@ -240,7 +240,7 @@ def _check_signature(session: Any) -> None:
 
 def _onnxruntime() -> Any:
     """Import ONNX Runtime, which takes 0.2 s, only when a model is opened."""
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     return onnxruntime
 

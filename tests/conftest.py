@@ -1,4 +1,4 @@
-"""Tiny ONNX models and a JPEG, so that the plugin's tests need neither torch nor shipped weights."""
+"""Tiny ONNX models and a JPEG: the plugin's tests need neither torch nor shipped weights."""
 
 from __future__ import annotations
 
@@ -48,13 +48,10 @@ def build_model(
     domains: Sequence[str] = (),
 ) -> onnx.ModelProto:
     """Return a model with this project's input, output and metadata around any nodes."""
-    graph = helper.make_graph(
-        list(nodes),
-        "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, "height", "width"])],
-        [helper.make_tensor_value_info("restored", TensorProto.FLOAT, list(output_shape))],
-        list(initializers),
-    )
+    axes: list[str | int] = ["batch", 1, "height", "width"]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, axes)
+    restored = helper.make_tensor_value_info("restored", TensorProto.FLOAT, list(output_shape))
+    graph = helper.make_graph(list(nodes), "tiny", [image], [restored], list(initializers))
     opsets = [helper.make_opsetid("", 20), *(helper.make_opsetid(name, 1) for name in domains)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     helper.set_model_props(model, (info or tiny_info()).to_metadata())
@@ -117,19 +114,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model_path(models: Path) -> Path:
-    """An ONNX file that changes every pixel by up to a tenth of the range or so."""
+    """Give an ONNX file that changes each pixel, by about a tenth of the range."""
     return models / "tiny.onnx"
 
 
 @pytest.fixture(scope="session")
 def identity_model_path(models: Path) -> Path:
-    """An ONNX file that returns its input."""
+    """Give an ONNX file that returns its input."""
     return models / "identity.onnx"
 
 
 @pytest.fixture(scope="session")
 def photo() -> NDArray[np.uint8]:
-    """Colours with edges, slopes and grain: uint8 of shape (93, 118, 3), no multiple of 8."""
+    """Give edges, slopes and grain: uint8 of shape (93, 118, 3), no multiple of 8."""
     rows, columns = np.mgrid[:93, :118]
     random = np.random.default_rng(7)
     slopes = np.stack([rows * 2.5, columns * 2, 255 - rows - columns], axis=-1)
@@ -141,7 +138,7 @@ def photo() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def jpeg_photo(photo: NDArray[np.uint8], tmp_path: Path) -> Path:
-    """The photo as a JPEG file of quality 20 with a description in its EXIF."""
+    """Give the photo as a JPEG file of quality 20 with a description in its EXIF."""
     image = Image.fromarray(photo)
     exif = image.getexif()
     exif[0x010E] = "A disc on a slope"

@@ -1,0 +1,251 @@
+"""GPU or CPU: each way that CUDA can fail, played by a runtime that has a GPU of paper.
+
+Tests marked `gpu` use a real one.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+
+from argan_plugin import devices, sessions
+from argan_plugin.errors import Cancelled, DeviceError, ModelError
+from argan_plugin.model import RestorationModel
+from argan_plugin.restoration import restore
+from tests.conftest import build_model
+
+_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+class _PaperGpu:
+    """ONNX Runtime, as far as it is used here, with a GPU that computes on the CPU."""
+
+    SessionOptions = onnxruntime.SessionOptions
+    RunOptions = onnxruntime.RunOptions
+
+    def __init__(self) -> None:
+        self.available = [_CUDA, _CPU]
+        self.printed = ""
+        self.starts = True
+        self.opening_error: Exception | None = None
+        self.run_errors: list[Exception] = []
+        self.asked: list[list[str]] = []
+        self.cuda_options: dict[str, str] = {}
+
+    def get_available_providers(self) -> list[str]:
+        return self.available
+
+    def preload_dlls(self) -> None:
+        print(self.printed)  # noqa: T201 - as ONNX Runtime does
+
+    def set_default_logger_severity(self, severity: int) -> None:
+        self.severity = severity
+
+    def InferenceSession(  # noqa: N802
+        self, data: bytes, options: Any, providers: list[Any], enable_fallback: int
+    ) -> Any:
+        assert enable_fallback == 0, "it would print, and run on the CPU unasked"
+        names = [entry if isinstance(entry, str) else entry[0] for entry in providers]
+        self.asked.append(names)
+        session = onnxruntime.InferenceSession(data, options, providers=[_CPU])
+        if _CUDA not in names:
+            return session
+        if self.opening_error:
+            raise self.opening_error
+        self.cuda_options = providers[0][1]
+        return _PaperSession(self, session) if self.starts else session
+
+
+class _PaperSession:
+    def __init__(self, gpu: _PaperGpu, session: Any) -> None:
+        self.gpu, self.session = gpu, session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def get_providers(self) -> list[str]:
+        return [_CUDA, _CPU]
+
+    def run(self, *arguments: Any) -> Any:
+        if self.gpu.run_errors:
+            raise self.gpu.run_errors.pop(0)
+        return self.session.run(*arguments)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> _PaperGpu:
+    gpu = _PaperGpu()
+    monkeypatch.setattr(devices, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(sessions, "_onnxruntime", lambda: gpu)
+    return gpu
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "cuda_device_count", lambda: 0)
+
+
+def _image(side: int = 48) -> NDArray[np.float32]:
+    return np.random.default_rng(8).random((1, 1, side, side), dtype=np.float32)
+
+
+def test_without_a_gpu_auto_takes_the_cpu_in_silence(
+    no_gpu: None, tiny_model_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert RestorationModel(tiny_model_path).device == "cpu"  # a warning would be an error
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_a_gpu_cuda_is_an_error_that_says_what_to_do(
+    no_gpu: None, tiny_model_path: Path
+) -> None:
+    with pytest.raises(DeviceError, match=r"driver.*nvidia-smi"):
+        RestorationModel(tiny_model_path, device="cuda")
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_working_gpu_is_used(gpu: _PaperGpu, tiny_model_path: Path, device: Any) -> None:
+    model = RestorationModel(tiny_model_path, device=device)
+    assert model.device == "cuda"
+    assert gpu.asked == [[_CUDA, _CPU]]
+    assert gpu.cuda_options["cudnn_conv_algo_search"] == "HEURISTIC"
+    assert gpu.severity == 2, "the log must be as it was"
+
+
+def test_the_cpu_can_be_had_beside_a_gpu(gpu: _PaperGpu, tiny_model_path: Path) -> None:
+    assert RestorationModel(tiny_model_path, device="cpu").device == "cpu"
+    assert gpu.asked == [[_CPU]]
+
+
+def _no_provider(gpu: _PaperGpu) -> None:
+    gpu.available = [_CPU]
+
+
+def _no_library(gpu: _PaperGpu) -> None:
+    gpu.starts = False
+    gpu.printed = "Failed to load libcudnn.so.9: libcudnn.so.9: cannot open shared object file"
+
+
+def _no_start(gpu: _PaperGpu) -> None:
+    gpu.opening_error = RuntimeError("CUDA failure 35:\n driver version is insufficient")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [
+        (_no_provider, "onnxruntime-gpu"),
+        (_no_library, r"libcudnn\.so\.9\. .*argan-plugin\[cuda\]"),
+        (_no_start, "failure 35: driver version is insufficient"),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_a_warning_or_an_error_with_the_reason(
+    gpu: _PaperGpu,
+    tiny_model_path: Path,
+    break_it: Any,
+    reason: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    break_it(gpu)
+    with pytest.raises(DeviceError, match=reason):
+        RestorationModel(tiny_model_path, device="cuda")
+    with pytest.warns(RuntimeWarning, match=reason):
+        model = RestorationModel(tiny_model_path)
+    assert model.device == "cpu"
+    assert model.run(_image()).shape == (1, 1, 48, 48)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bad_model_is_not_the_gpus_fault(gpu: _PaperGpu, tmp_path: Path) -> None:
+    node = helper.make_node("NoSuchOperator", ["image"], ["restored"])
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(build_model([node]).SerializeToString())
+    with pytest.raises(ModelError, match="NoSuchOperator"):
+        RestorationModel(path, device="cuda")
+
+
+def test_when_the_gpu_dies_the_cpu_goes_on(gpu: _PaperGpu, tiny_model_path: Path) -> None:
+    model = RestorationModel(tiny_model_path)
+    gpu.run_errors = [RuntimeError("CUDA failure 719: unspecified launch failure")]
+    with pytest.warns(RuntimeWarning, match=r"failure 719.*The CPU goes on"):
+        restored = model.run(_image())
+    assert model.device == "cpu"
+    expected = RestorationModel(tiny_model_path, device="cpu").run(_image())
+    assert np.array_equal(restored, expected)
+
+
+def test_when_the_gpu_dies_cuda_is_an_error(gpu: _PaperGpu, tiny_model_path: Path) -> None:
+    model = RestorationModel(tiny_model_path, device="cuda")
+    gpu.run_errors = [RuntimeError("CUDA failure 719: unspecified launch failure")]
+    with pytest.raises(DeviceError, match="failure 719"):
+        model.run(_image())
+    assert model.device == "cuda"
+
+
+def test_one_of_several_threads_replaces_a_dead_gpu(gpu: _PaperGpu, tiny_model_path: Path) -> None:
+    model = RestorationModel(tiny_model_path)
+    gpu.run_errors = [RuntimeError("CUDA failure 719") for _ in range(4)]
+    results: list[NDArray[np.float32]] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(model.run(_image()))) for _ in range(4)
+    ]
+    with pytest.warns(RuntimeWarning, match="719"):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(results) == 4
+    assert gpu.asked.count([_CPU]) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to allocate memory for requested buffer of size 4294967296",
+        "CUDNN_STATUS_INTERNAL_ERROR; CUDA failure 2: out of memory",
+        "bfc_arena.cc: Available memory of 1024 is smaller than requested bytes of 4096",
+        "std::bad_alloc",
+    ],
+)
+def test_a_full_gpu_gets_smaller_tiles(gpu: _PaperGpu, tiny_model_path: Path, message: str) -> None:
+    model = RestorationModel(tiny_model_path)
+    image = _image(300)[0, 0]
+    expected = restore(image, model=model)
+    gpu.run_errors = [RuntimeError(message)]
+    with pytest.warns(RuntimeWarning, match="tile_size=150"):
+        restored = restore(image, model=model)
+    assert model.device == "cuda", "it has not failed"
+    np.testing.assert_allclose(restored, expected, atol=1e-6)
+
+
+def test_an_error_after_cancel_is_the_cancel(
+    gpu: _PaperGpu, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = RestorationModel(tiny_model_path)
+    cancel = threading.Event()
+
+    def run(session: _PaperSession, *arguments: Any) -> Any:
+        cancel.set()
+        raise RuntimeError("Exiting due to terminate flag being set to true.")
+
+    monkeypatch.setattr(_PaperSession, "run", run)
+    with pytest.raises(Cancelled):
+        model.run(_image(), cancel=cancel)
+    assert model.device == "cuda"
+
+
+@pytest.mark.gpu
+def test_a_real_gpu_agrees_with_the_cpu(tiny_model_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = RestorationModel(tiny_model_path, device="cuda")
+    expected = RestorationModel(tiny_model_path, device="cpu").run(_image(200))
+    # TF32 products have 10 bits of mantissa; half a level of 255 is 2e-3.
+    np.testing.assert_allclose(model.run(_image(200)), expected, atol=2e-3)

@@ -1,0 +1,141 @@
+"""Tiles cover a picture once, lie on the grid, and give the untiled result."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from argan_plugin.errors import DeviceError
+from argan_plugin.tiling import SMALLEST_TILE_SIZE, map_tiles, plan_tiles
+
+_SIZES = st.integers(1, 300)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    height=_SIZES,
+    width=_SIZES,
+    tile_size=st.integers(1, 400),
+    size_multiple=st.sampled_from([1, 2, 8, 16]),
+    halo_steps=st.integers(0, 4),
+)
+def test_tiles_cover_each_pixel_once_on_the_grid_with_their_halo(
+    height: int, width: int, tile_size: int, size_multiple: int, halo_steps: int
+) -> None:
+    halo = halo_steps * size_multiple
+    covered = np.zeros((height, width), int)
+    indices = np.arange(height * width).reshape(height, width)
+    largest = -(-tile_size // size_multiple) * size_multiple
+    for tile in plan_tiles(
+        height, width, tile_size=tile_size, halo=halo, size_multiple=size_multiple
+    ):
+        covered[tile.write] += 1
+        assert np.array_equal(indices[tile.read][tile.keep], indices[tile.write])
+        for read, write, length in zip(tile.read, tile.write, (height, width), strict=True):
+            assert read.start % size_multiple == write.start % size_multiple == 0
+            assert write.start - read.start == min(halo, write.start)
+            assert read.stop - write.stop == min(halo, length - write.stop)
+            assert 0 < write.stop - write.start <= largest
+    assert (covered == 1).all()
+
+
+def test_tiles_are_of_nearly_equal_size() -> None:
+    tiles = plan_tiles(1030, 8, tile_size=1024, halo=0, size_multiple=8)
+    assert [tile.write[0] for tile in tiles] == [slice(0, 520), slice(520, 1030)]
+
+
+@pytest.mark.parametrize(
+    ("tile_size", "error"), [(0, ValueError), (-8, ValueError), (1.5, TypeError)]
+)
+def test_impossible_tile_sizes_are_refused(tile_size: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        plan_tiles(9, 9, tile_size=tile_size, halo=0, size_multiple=1)
+
+
+def _mean_of_blocks_and_neighbours(image: NDArray[Any]) -> NDArray[Any]:
+    """Do what a network of stride 4 does: it needs tiles on the grid, and a halo of 8."""
+    height, width = image.shape
+    padded = np.pad(image, ((0, -height % 4), (0, -width % 4)), mode="edge")
+    blocks = padded.reshape(padded.shape[0] // 4, 4, padded.shape[1] // 4, 4).mean(axis=(1, 3))
+    mixed = ndimage.uniform_filter(blocks, 3, mode="constant")
+    result: NDArray[Any] = np.kron(mixed, np.ones((4, 4)))[:height, :width]
+    return result
+
+
+def _tiled(image: NDArray[Any], **options: Any) -> NDArray[Any]:
+    return map_tiles(_mean_of_blocks_and_neighbours, image, **options)
+
+
+@pytest.mark.parametrize("tile_size", [1, 8, 13, 40, 1000])
+def test_tiled_equals_untiled(tile_size: int) -> None:
+    image = np.random.default_rng(3).random((61, 90))
+    tiled = _tiled(image, tile_size=tile_size, halo=8, size_multiple=4)
+    np.testing.assert_allclose(tiled, _mean_of_blocks_and_neighbours(image), atol=1e-12)
+
+
+@pytest.mark.parametrize(("halo", "size_multiple"), [(0, 4), (9, 3)])
+def test_a_missing_halo_or_a_wrong_grid_would_show(halo: int, size_multiple: int) -> None:
+    image = np.random.default_rng(3).random((61, 90))
+    tiled = _tiled(image, tile_size=24, halo=halo, size_multiple=size_multiple)
+    assert np.abs(tiled - _mean_of_blocks_and_neighbours(image)).max() > 0.01
+
+
+def test_progress_counts_every_tile_and_out_is_filled() -> None:
+    image = np.arange(30.0 * 20).reshape(30, 20)
+    out = np.zeros((30, 20), np.float32)
+    calls: list[tuple[int, int]] = []
+    result = map_tiles(
+        lambda window: window * 2,
+        image,
+        tile_size=10,
+        halo=0,
+        size_multiple=1,
+        out=out,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert result is out
+    assert np.array_equal(out, image * 2)
+    assert calls == [(done, 6) for done in range(1, 7)]
+
+
+def test_when_memory_runs_out_tiles_are_halved_and_what_is_done_stays() -> None:
+    image = np.random.default_rng(4).random((600, 400))
+    seen: list[tuple[int, ...]] = []
+
+    def fails_from_the_second_large_tile_on(window: NDArray[Any]) -> NDArray[Any]:
+        if seen and window.size > 150 * 150:
+            raise MemoryError
+        seen.append(window.shape)
+        return _mean_of_blocks_and_neighbours(window)
+
+    calls: list[tuple[int, int]] = []
+    with pytest.warns(RuntimeWarning, match="tile_size=100"):
+        tiled = map_tiles(
+            fails_from_the_second_large_tile_on,
+            image,
+            tile_size=200,
+            halo=8,
+            size_multiple=4,
+            progress=lambda done, total: calls.append((done, total)),
+        )
+    np.testing.assert_allclose(tiled, _mean_of_blocks_and_neighbours(image), atol=1e-12)
+    # one of six large tiles was done, the others in four parts each
+    assert calls == [(1, 6)] + [(done, 21) for done in range(2, 22)]
+
+
+def test_below_the_smallest_tile_the_lack_of_memory_is_said() -> None:
+    def fails(window: NDArray[Any]) -> NDArray[Any]:
+        raise MemoryError
+
+    with warnings.catch_warnings(), pytest.raises(DeviceError, match="Not enough memory"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        map_tiles(
+            fails, np.zeros((400, 300)), tile_size=SMALLEST_TILE_SIZE * 4, halo=0, size_multiple=1
+        )
