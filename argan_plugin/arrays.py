@@ -130,16 +130,15 @@ def to_unit(pixels: NDArray[Any], value_range: ValueRange) -> NDArray[np.float32
     """Return pixels as native float32, black at 0 and white at 1, values beyond limited to them."""
     unit = as_floats(pixels)
     unit -= unit.dtype.type(value_range.low)
-    unit /= unit.dtype.type(value_range.span)
+    with np.errstate(over="ignore"):  # far beyond a narrow range; limited in the next line
+        unit /= unit.dtype.type(value_range.span)
     np.clip(unit, 0, 1, out=unit)
     return unit.astype(np.float32, copy=False)
 
 
 def as_floats(pixels: NDArray[Any]) -> NDArray[np.floating[Any]]:
     """Return a copy of the pixels in a native float dtype that holds their values exactly."""
-    # float32 has 24 bits of mantissa
-    exact_in_float32 = pixels.dtype.itemsize <= (4 if pixels.dtype.kind == "f" else 2)
-    return pixels.astype(np.float32 if exact_in_float32 else np.float64)
+    return pixels.astype(_float_dtype(pixels.dtype))
 
 
 def limit_and_round(
@@ -187,8 +186,18 @@ def _known_range(dtype: np.dtype[Any], value_range: tuple[float, float] | None) 
         )
     low, high = (float(limit) for limit in value_range)
     limits = np.iinfo(dtype) if dtype.kind in "ui" else np.finfo(dtype)
-    if not float(limits.min) <= low < high <= float(limits.max) or not math.isfinite(high - low):
+    spans = np.finfo(_float_dtype(dtype))  # pixels are divided by the span
+    if not (
+        float(limits.min) <= low < high <= float(limits.max)
+        and float(spans.tiny) <= high - low <= float(spans.max)
+    ):
         raise ValueError(
             f"value_range must be (black, white), rising and within {dtype}, not {value_range}"
         )
     return ValueRange(low, high)
+
+
+def _float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+    """Return the smallest float type from float32 on that holds each value of a dtype."""
+    holds = dtype.itemsize <= (4 if dtype.kind == "f" else 2)  # float32 has 24 bits of mantissa
+    return np.float32 if holds else np.float64

@@ -26,6 +26,8 @@ from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles
 _Model = RestorationModel | str | os.PathLike[str] | None
 _Progress = Callable[[int, int], None] | None
 
+_LARGEST_STRENGTH = 10  # nothing is left of a picture there, and numbers cannot overflow
+
 
 def restore(
     image: NDArray[Any],
@@ -51,7 +53,7 @@ def restore(
         this project's export. By default the first shipped model, which is kept open.
     strength : float
         How much of the correction to apply: 0 returns a copy, bit for bit, 1 what the network
-        says, and more exaggerates it.
+        says; up to 10, which exaggerates it.
     channel_axis : int, optional
         The axis of the 3 or 4 channels, if it is not the last.
     value_range : (float, float), optional
@@ -171,7 +173,7 @@ def apply_change(
     UnsupportedImageError
         As in `restore`, or if `change` has another height or width.
     ValueError
-        If `strength` is negative or not finite.
+        If `strength` is not 0 to 10.
     """
     pixels, limits = _examine(image, channel_axis, value_range)
     _check_strength(strength)
@@ -201,8 +203,8 @@ def _examine(
 
 
 def _check_strength(strength: float) -> None:
-    if not (math.isfinite(strength) and strength >= 0):
-        raise ValueError(f"strength must be 0 or more, and finite, not {strength}")
+    if not 0 <= strength <= _LARGEST_STRENGTH:
+        raise ValueError(f"strength must be 0 to {_LARGEST_STRENGTH}, not {strength}")
 
 
 def _open(model: _Model, device: Device) -> RestorationModel:

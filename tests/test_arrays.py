@@ -111,6 +111,8 @@ def test_an_impossible_value_range_is_refused(value_range: tuple[float, float]) 
         find_value_range(np.zeros((2, 2), np.uint8), value_range)
     with pytest.raises(ValueError, match="value_range"):
         find_value_range(np.zeros((2, 2)), (-1e308, 1e308))
+    with pytest.raises(ValueError, match="value_range"):
+        find_value_range(np.zeros((2, 2), np.float32), (0, 1e-300))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -133,6 +135,8 @@ def test_large_integers_and_doubles_keep_each_of_their_digits() -> None:
 def test_values_beyond_the_range_are_limited_for_the_network() -> None:
     unit = to_unit(np.array([-5.0, 10.0, 15.0, 20.0, 1e300]), ValueRange(10, 20))
     assert unit.tolist() == [0, 0, 0.5, 1, 1]
+    far = to_unit(np.array([-3e38, 3e38], np.float32), ValueRange(0, 1e-30))
+    assert far.tolist() == [0, 1]
 
 
 def test_halves_go_to_the_even_neighbour() -> None:

@@ -89,6 +89,17 @@ def test_what_onnxruntime_refuses_is_one_line_and_nothing_on_stderr(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_model_is_read_as_onnx_though_it_begins_like_onnxruntimes_own_format(
+    tmp_path: Path, identity_model_path: Path
+) -> None:
+    # An unknown field first, so that "ORTM" stands where a FlatBuffers file has its identifier:
+    # the checks read one format, and ONNX Runtime must not read another.
+    disguise = bytes([31 << 3 & 0x7F | 2 | 0x80, 31 << 3 >> 7, 5]) + b"\0ORTM"
+    path = tmp_path / "disguised.onnx"
+    path.write_bytes(disguise + identity_model_path.read_bytes())
+    assert np.array_equal(RestorationModel(path, device="cpu").run(_image()), _image())
+
+
 @pytest.mark.parametrize(
     "output_shape", [("batch", 3, "height", "width"), (1, 1, "height", "width"), ("batch", 1, "w")]
 )

@@ -143,7 +143,7 @@ def test_strength_scales_the_change(model: RestorationModel) -> None:
         np.testing.assert_allclose(part, full * strength, atol=1e-6)
 
 
-@pytest.mark.parametrize("strength", [-0.1, np.nan, np.inf])
+@pytest.mark.parametrize("strength", [-0.1, 10.1, np.nan, np.inf])
 def test_impossible_strengths_are_refused(
     model: RestorationModel, photo: NDArray[np.uint8], strength: float
 ) -> None:
@@ -301,6 +301,19 @@ def test_an_open_model_keeps_its_device(model: RestorationModel, photo: NDArray[
     assert restore(photo, model=model, device="cpu").shape == photo.shape
     with pytest.raises(ValueError, match="open on 'cpu'"):
         restore(photo, model=model, device="cuda")
+
+
+@pytest.mark.slow
+def test_five_hundred_sizes_do_not_fill_the_memory(model: RestorationModel) -> None:
+    import resource
+
+    random = np.random.default_rng(11)
+    peaks = []
+    for _ in range(500):
+        height, width = random.integers(1, 600, 2)
+        restore(random.integers(0, 256, (height, width, 3), np.uint8), model=model)
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    assert peaks[-1] - peaks[20] < 50e6
 
 
 @pytest.mark.slow
