@@ -7,13 +7,15 @@ import ast
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from argan_plugin.errors import ArganError
 
-# The keys of training.evaluate.METRICS, here so that --help need not import torch.
+# The keys of training.recipes.RECIPES and training.evaluate.METRICS, here so that --help need not
+# import torch; a test compares them.
+_RECIPES = ("paper", "fidelity", "texture", "smoke")
 _METRICS = ("psnr", "ssim", "ssim-8x8", "psnr-b", "ssimulacra2")
 
 
@@ -37,9 +39,6 @@ def _train(options: argparse.Namespace) -> None:
     from training.recipes import RECIPES
     from training.train import Machine, TrainingDiverged, resumed_config, train
 
-    if options.recipe not in RECIPES:
-        known = ", ".join(RECIPES)
-        raise ValueError(f"recipe: expected one of {known}, got {options.recipe!r}")
     folder = options.output or Path("runs", options.recipe)
     if options.resume:
         if options.set or options.init_from:
@@ -89,6 +88,17 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
 
 
+def _benchmark(options: argparse.Namespace) -> None:
+    from training.benchmark import benchmark
+    from training.recipes import RECIPES
+    from training.train import Machine
+
+    machine = Machine(
+        accelerator=options.accelerator, threads=options.threads, workers=options.workers
+    )
+    benchmark(RECIPES[options.recipe](), options.images, options.iterations, machine)
+
+
 def _plot(options: argparse.Namespace) -> None:
     from training.run_log import plot
 
@@ -112,7 +122,8 @@ def override(config: Any, setting: str) -> Any:
     """
     name, equals, text = setting.partition("=")
     field, dot, rest = name.partition(".")
-    if not equals or not hasattr(config, field):
+    known = [known.name for known in fields(config)] if is_dataclass(config) else []
+    if not equals or field not in known:
         raise ValueError(f"--set: expected FIELD=VALUE with a field of the recipe, got {setting!r}")
     if dot:
         return replace(config, **{field: override(getattr(config, field), f"{rest}={text}")})
@@ -130,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a recipe on a folder of pictures")
-    train.add_argument("recipe", help="paper, fidelity, texture or smoke (training/recipes.py)")
+    train.add_argument("recipe", choices=_RECIPES, help="see training/recipes.py")
     train.add_argument(
         "--images",
         type=Path,
@@ -157,15 +168,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FIELD=VALUE",
         help="change a value of the recipe, such as optimizer.learning_rate=1e-4",
     )
-    train.add_argument("--accelerator", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     train.add_argument(
         "--devices", type=_devices, default="auto", help="processes a node (default: auto)"
     )
     train.add_argument("--num-nodes", type=int, default=1, metavar="N", help="nodes (default: 1)")
-    train.add_argument("--threads", type=int, metavar="N", help="CPU threads of each process")
-    train.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="patch workers of each process (1)"
-    )
+    _add_machine(train)
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="measure a model against compressed originals")
@@ -190,6 +197,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(run=_evaluate)
 
+    benchmark = commands.add_parser(
+        "benchmark", help="measure patches a second, and where the time goes, on one device"
+    )
+    benchmark.add_argument("recipe", choices=_RECIPES)
+    benchmark.add_argument("--images", type=Path, required=True, nargs="+", metavar="DIR")
+    benchmark.add_argument("--iterations", type=int, default=30, metavar="N", help="timed (30)")
+    _add_machine(benchmark)
+    benchmark.set_defaults(run=_benchmark)
+
     plot = commands.add_parser("plot", help="draw the learning curves of runs")
     plot.add_argument("runs", type=Path, nargs="+", metavar="DIR", help="folders of runs")
     plot.add_argument(
@@ -197,6 +213,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     plot.set_defaults(run=_plot)
     return parser
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--accelerator", default="auto", help="auto, cpu, cuda, mps (default: auto)"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of each process")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="patch workers of each process (1)"
+    )
 
 
 def _devices(text: str) -> int | str:

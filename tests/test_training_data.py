@@ -1,0 +1,124 @@
+"""Picture folders, the split and the patches of an iteration."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from training.datasets import (
+    PatchBatches,
+    PictureFolderError,
+    PictureStore,
+    build_store,
+    open_store,
+    read_luma,
+    split,
+    validation_crops,
+)
+from training.recipes import smoke
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(0)
+    (folder / "deep").mkdir()
+    for number, name in enumerate(["a.png", "deep/b.png", "c.jpg", "d.webp"]):
+        pixels = random.integers(0, 256, (90 + number, 120, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    Image.fromarray(random.integers(0, 256, (80, 90), np.uint8)).save(folder / "grey.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> PictureStore:
+    target = tmp_path_factory.mktemp("store") / "pictures.luma"
+    build_store([folder], target, 48)
+    return open_store(target)
+
+
+def test_every_picture_is_stored_as_its_luma(store: PictureStore, folder: Path) -> None:
+    assert store.names == ("a.png", "c.jpg", "d.webp", "deep/b.png", "grey.png")
+    for number, name in enumerate(store.names):
+        assert (store[number] == read_luma(folder / name)).all()
+
+
+def test_luma_is_that_of_pillow_within_a_level(folder: Path) -> None:
+    expected = np.asarray(Image.open(folder / "a.png").convert("L"), np.int16)
+    assert np.abs(read_luma(folder / "a.png") - expected).max() <= 1
+
+
+def test_pictures_are_read_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    Image.new("RGB", (60, 40)).save(tmp_path / "turned.jpg", exif=exif)
+    assert read_luma(tmp_path / "turned.jpg").shape == (60, 40)
+
+
+def test_unusable_pictures_are_named_and_skipped(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.png").write_bytes((folder / "a.png").read_bytes()[:200])
+    (tmp_path / "text.jpg").write_text("no picture")
+    Image.new("L", (20, 200)).save(tmp_path / "narrow.png")
+    Image.new("L", (64, 64)).save(tmp_path / "good.png")
+    (tmp_path / "notes.txt").write_text("not looked at")
+    with caplog.at_level(logging.WARNING):
+        build_store([tmp_path], tmp_path / "store", 48)
+    assert open_store(tmp_path / "store").names == ("good.png",)
+    for name in ("broken.png", "text.jpg", "narrow.png"):
+        assert name in caplog.text
+    assert "notes.txt" not in caplog.text
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PictureFolderError, match="expected pictures"):
+        build_store([tmp_path], tmp_path / "store", 48)
+    with pytest.raises(PictureFolderError, match="nowhere"):
+        build_store([tmp_path / "nowhere"], tmp_path / "store", 48)
+    Image.new("L", (8, 8)).save(tmp_path / "tiny.png")
+    with pytest.raises(PictureFolderError, match="None of the 1"):
+        build_store([tmp_path], tmp_path / "store", 48)
+    assert not list(tmp_path.glob("store*"))
+
+
+def test_the_split_is_stable_and_whole(store: PictureStore) -> None:
+    training, kept = split(store, 0.2)
+    assert sorted(training + kept) == list(range(len(store)))
+    assert len(kept) == 1
+    fewer = replace(store, shapes=store.shapes[:-1], names=store.names[:-1])
+    again = split(fewer, 0.25)[1]
+    assert again == kept or kept == [len(store) - 1]
+
+
+def test_a_single_picture_serves_both_ends(store: PictureStore) -> None:
+    one = replace(store, shapes=store.shapes[:1], names=store.names[:1])
+    assert split(one, 0.06) == ([0], [0])
+
+
+def test_processes_share_the_batch_of_one_process(store: PictureStore) -> None:
+    config = replace(smoke(), batch_size=6)
+    numbers = range(len(store))
+    whole = PatchBatches(store, numbers, config, 0, 1)[5]
+    parts = [PatchBatches(store, numbers, config, rank, 3)[5] for rank in range(3)]
+    for which in range(2):
+        assert torch.equal(whole[which], torch.cat([part[which] for part in parts]))
+    other = PatchBatches(store, numbers, config, 0, 1)[6]
+    assert not torch.equal(whole[1], other[1])
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(store: PictureStore) -> None:
+    with pytest.raises(ValueError, match="no multiple of 4"):
+        PatchBatches(store, [0], replace(smoke(), batch_size=6), 0, 4)
+
+
+def test_validation_crops_are_the_centres(store: PictureStore) -> None:
+    crops = list(validation_crops(store, [0, 4], side=64))
+    assert [crop.shape for crop in crops] == [(64, 64), (64, 64)]
+    assert (crops[0] == store[0][13:77, 28:92]).all()

@@ -1,0 +1,97 @@
+"""Degradation: real JPEG, any grid offset, every kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from argan_plugin.jpeg import round_trip
+from training.config import DegradationConfig
+from training.degradation import MARGIN, degrade, source_size
+
+SIZE = 64
+
+
+def photo(side: int, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(side, side))
+    smooth = gaussian_filter(noise, 3) * 300 + gaussian_filter(noise, 1) * 60 + 128
+    return np.clip(np.rint(smooth), 0, 255).astype(np.uint8)
+
+
+def pairs(config: DegradationConfig, number: int = 40) -> list[tuple[np.ndarray, np.ndarray]]:
+    source = photo(source_size(SIZE, config))
+    return [degrade(source, SIZE, config, np.random.default_rng(n)) for n in range(number)]
+
+
+@pytest.mark.parametrize("kind", ["clean", "recompressed", "resized", "other_tables"])
+def test_every_kind_gives_patches_of_the_size(kind: str) -> None:
+    for compressed, pristine in pairs(DegradationConfig(**{kind: 1.0})):
+        assert compressed.shape == pristine.shape == (SIZE, SIZE)
+        assert compressed.dtype == pristine.dtype == np.uint8
+
+
+def test_clean_pairs_are_equal() -> None:
+    assert all((a == b).all() for a, b in pairs(DegradationConfig(clean=1.0)))
+
+
+def test_one_compression_is_what_pillow_makes_of_the_source() -> None:
+    config = DegradationConfig(quality=(20, 20))
+    source = photo(source_size(SIZE, config))
+    whole = round_trip(source[: SIZE + 8, : SIZE + 8], quality=20)
+    compressed, pristine = degrade(source, SIZE, config, np.random.default_rng(3))
+    places = [
+        (top, left)
+        for top in range(8)
+        for left in range(8)
+        if (source[top : top + SIZE, left : left + SIZE] == pristine).all()
+    ]
+    assert len(places) == 1
+    top, left = places[0]
+    assert (whole[top : top + SIZE, left : left + SIZE] == compressed).all()
+
+
+def test_patches_lie_at_every_offset_to_the_grid() -> None:
+    config = DegradationConfig(quality=(10, 10))
+    source = photo(source_size(SIZE, config))
+    corners = {
+        degrade(source, SIZE, config, np.random.default_rng(n))[1][0, :4].tobytes()
+        for n in range(600)
+    }
+    assert len(corners) > 56  # of 64
+
+
+def test_low_qualities_come_more_often() -> None:
+    config = DegradationConfig(quality=(5, 95), low_quality_bias=1.7)
+    errors = [np.mean((a.astype(float) - b) ** 2) for a, b in pairs(config, 200)]
+    uniform = DegradationConfig(quality=(5, 95), low_quality_bias=1.0)
+    assert np.mean(errors) > np.mean(
+        [np.mean((a.astype(float) - b) ** 2) for a, b in pairs(uniform, 200)]
+    )
+
+
+def test_studio_range_stays_in_16_to_235() -> None:
+    config = DegradationConfig(clean=1.0, studio_range=1.0)
+    extremes = np.tile(np.array([[0, 255]], np.uint8), (SIZE + MARGIN, SIZE))
+    pristine = degrade(extremes, SIZE, config, np.random.default_rng(0))[1]
+    assert (pristine.min(), pristine.max()) == (16, 235)
+
+
+def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:
+    source = photo(SIZE + MARGIN)
+    compressed, _ = degrade(source, SIZE, DegradationConfig(resized=1.0), np.random.default_rng(0))
+    assert compressed.shape == (SIZE, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("quality", (0, 50)), ("quality", (60, 50)), ("clean", 1.5), ("low_quality_bias", 0)],
+)
+def test_nonsense_is_refused(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field):
+        DegradationConfig(**{field: value})
+
+
+def test_shares_of_more_than_everything_are_refused() -> None:
+    with pytest.raises(ValueError, match="resized"):
+        DegradationConfig(clean=0.5, recompressed=0.4, resized=0.2)
