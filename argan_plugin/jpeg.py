@@ -6,6 +6,8 @@ programs is this one. A file does not hold its quality, only its tables; the qua
 an estimate from them.
 """
 
+from __future__ import annotations
+
 import io
 import os
 from collections.abc import Sequence

@@ -120,9 +120,11 @@ def _do(
         return
     try:
         picture = read_picture(job.source)
-        pixels = _restored(picture.pixels, model, settings, progress)
-        result = dataclasses.replace(picture, pixels=pixels)
-        write_picture(job.target, result, overwrite=settings.overwrite, quality=settings.quality)
+        # Under the same name, so that the pixels as they were take no memory while writing.
+        picture = dataclasses.replace(
+            picture, pixels=_restored(picture.pixels, model, settings, progress)
+        )
+        write_picture(job.target, picture, overwrite=settings.overwrite, quality=settings.quality)
     except ImageFileError as error:  # its message has the path
         report.failed.append(str(error))
     except ArganError as error:

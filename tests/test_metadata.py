@@ -131,6 +131,17 @@ def test_png_texts(tmp_path: Path) -> None:
     assert texts == {"Title": "A title", "XML:com.adobe.xmp": XMP.decode()}
 
 
+def test_place_in_the_old_file_is_not_copied(tmp_path: Path) -> None:
+    photo = exif()
+    photo.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {1: "R98"}
+    source = write_source(tmp_path / "source.jpg", exif=photo)
+    with Image.open(source) as image:
+        assert ExifTags.IFD.Interop in image.getexif().get_ifd(ExifTags.IFD.Exif)
+
+    with copied(source, ".tif") as copy:
+        assert ExifTags.IFD.Interop not in copy.getexif().get_ifd(ExifTags.IFD.Exif)
+
+
 @pytest.mark.parametrize("dpi", [(0, 72), (math.inf, 72), (72, 1e9)])
 def test_impossible_resolution_is_dropped(tmp_path: Path, dpi: tuple[float, float]) -> None:
     source = tmp_path / "source.tif"
