@@ -1,0 +1,1 @@
+"""Exports trained weights to ONNX and proves that the file does what the network did."""

@@ -1,0 +1,76 @@
+"""Command line of the export: ``python -m export CHECKPOINT -o FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or 1 after an error that stderr explains in one line."""
+    options = _parser().parse_args(arguments)
+    # torch takes seconds to import; --help does not wait for it
+    from export.errors import ExportError
+    from export.graph import DEFAULT_OPSET, GraphForm
+    from export.to_onnx import DEFAULT_LICENSE, export_onnx
+    from training.checkpoint import CheckpointError, load_weights
+
+    try:
+        form = GraphForm(
+            opset=options.opset or DEFAULT_OPSET,
+            bare=options.bare,
+            batch=options.batch,
+            height=options.height,
+            width=options.width,
+        )
+        report = export_onnx(
+            load_weights(options.checkpoint),
+            options.output,
+            name=options.name,
+            summary=options.summary,
+            license=options.license or DEFAULT_LICENSE,
+            form=form,
+            overwrite=options.overwrite,
+        )
+    except (CheckpointError, ExportError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    print(f"{report}\nwritten: {options.output}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description="Write trained weights as one ONNX file and check it against the network.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="weights.safetensors of a training run")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the ONNX file to write"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+
+    facts = parser.add_argument_group("facts that the file tells")
+    facts.add_argument("--name", help="the model's name (default: the file's)")
+    facts.add_argument("--summary", metavar="TEXT", help="one line: what the model is for")
+    facts.add_argument(
+        "--license", metavar="SPDX", help="of the weights (default: BSD-3-Clause, the project's)"
+    )
+
+    form = parser.add_argument_group("form of the graph, by default for images of any size")
+    form.add_argument(
+        "--bare",
+        action="store_true",
+        help="no padding, cropping and clipping: height and width must be multiples of the "
+        "network's size multiple",
+    )
+    form.add_argument("--opset", type=int, metavar="N", help="from 11 (default: 18)")
+    for name in ("batch", "height", "width"):
+        form.add_argument(f"--{name}", type=int, metavar="N", help=f"fix the {name}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

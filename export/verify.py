@@ -1,0 +1,184 @@
+"""Checks an exported file against the network it came from; every export goes through it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from argan_plugin import RestorationModel
+from argan_plugin.errors import ArganError
+from argan_plugin.model_info import ModelInfo
+from argan_plugin.sessions import INPUT_NAME, OUTPUT_NAME
+from export.errors import ExportError
+from export.graph import GraphForm
+from training.full_image import FullImage
+
+Image = NDArray[np.float32]
+"""Luma ``(batch, 1, height, width)`` in [0, 1]."""
+
+LARGEST_DIFFERENCE = 1e-4
+"""On values in [0, 1]: a fortieth of an 8-bit level."""
+
+# So close to the middle between two levels, the order of float32 additions decides.
+_TIE = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How two results for one image differ."""
+
+    shape: tuple[int, ...]
+    """Of the image: batch, 1, height, width."""
+
+    largest: float
+    """Largest absolute difference of values in [0, 1]."""
+
+    where: tuple[int, ...]
+    """Where it is: batch, 0, row, column."""
+
+    levels_changed: int
+    """Pixels whose value rounded to 8 bits differs, ties apart."""
+
+    def __str__(self) -> str:
+        batch, _, height, width = self.shape
+        image, _, row, column = self.where
+        return (
+            f"{batch} x {height} x {width}: largest difference {self.largest:.1e} "
+            f"(image {image}, row {row}, column {column}), "
+            f"8-bit levels changed: {self.levels_changed}"
+        )
+
+
+def compare(expected: Image, got: Image) -> Parity:
+    """Return how two results of one shape differ.
+
+    Raises
+    ------
+    ExportError
+        If the shapes differ.
+    """
+    if got.shape != expected.shape:
+        raise ExportError(f"expected an output of shape {expected.shape}, got {got.shape}")
+    difference = np.abs(got.astype(np.float64) - expected)
+    where = np.unravel_index(difference.argmax(), difference.shape)
+    levels = expected.astype(np.float64) * 255
+    tie = np.abs(levels % 1 - 0.5) < _TIE * 255
+    changed = (np.rint(levels) != np.rint(got.astype(np.float64) * 255)) & ~tie
+    return Parity(
+        shape=expected.shape,
+        largest=float(difference.max()),
+        where=tuple(int(index) for index in where),
+        levels_changed=int(changed.sum()),
+    )
+
+
+def verify_file(
+    path: Path,
+    network: nn.Module,
+    info: ModelInfo,
+    form: GraphForm,
+    metadata: Mapping[str, str],
+) -> tuple[Parity, ...]:
+    """Check a file and return how it compares with the network, image by image.
+
+    Parameters
+    ----------
+    path
+        The ONNX file.
+    network
+        What it was exported from, in evaluation mode.
+    info
+        The facts about the network.
+    form
+        The form that the graph must have.
+    metadata
+        All entries that the file's ``metadata_props`` must have.
+
+    Raises
+    ------
+    ExportError
+        If ONNX's own checks fail, the plugin cannot open the file or reads other facts, or the
+        results differ by `LARGEST_DIFFERENCE` or more, or in an 8-bit level.
+    """
+    model = onnx.load(path, load_external_data=False)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"ONNX's checker refuses the graph: {error}") from error
+    if {entry.key: entry.value for entry in model.metadata_props} != metadata:
+        raise ExportError("the file holds other metadata than were written")
+    run = _plugin_runner(path, info) if form.any_size else _session_runner(path)
+    reference = network if form.bare else FullImage(network, info.size_multiple)
+    random = np.random.default_rng(0)
+    report = []
+    for shape in _shapes(info, form):
+        image = random.random(shape, np.float32)
+        with torch.inference_mode():
+            expected: Image = reference(torch.from_numpy(image)).numpy()
+        try:
+            got = run(image)
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            raise ExportError(f"it cannot be run on an image of shape {shape}: {error}") from error
+        parity = compare(expected, got)
+        # written so that NaN fails too
+        if not (parity.largest < LARGEST_DIFFERENCE and parity.levels_changed == 0):
+            raise ExportError(
+                f"expected the network's result within {LARGEST_DIFFERENCE} and in the same 8-bit "
+                f"levels, got {parity}"
+            )
+        report.append(parity)
+    return tuple(report)
+
+
+def _shapes(info: ModelInfo, form: GraphForm) -> Sequence[tuple[int, int, int, int]]:
+    """Return shapes that try the graph: tiny, odd, smaller and larger than the halo, batches."""
+    unit = info.size_multiple if form.bare else 1
+    halo = max(info.halo, 8)
+
+    def fit(size: int) -> int:
+        return math.ceil(size / unit) * unit
+
+    sizes = [
+        (1, 1, 1),
+        (3, 7, 2),
+        (1, halo - 1, halo // 2 + 1),
+        (3, halo // 2, 3),
+        (1, halo + 5, 2 * halo + 3),
+    ]
+    shapes = [
+        (form.batch or batch, 1, form.height or fit(height), form.width or fit(width))
+        for batch, height, width in sizes
+    ]
+    return tuple(dict.fromkeys(shapes))
+
+
+def _plugin_runner(path: Path, info: ModelInfo) -> Callable[[Image], Image]:
+    try:
+        model = RestorationModel(path, device="cpu")
+    except ArganError as error:
+        raise ExportError(f"the plugin refuses the file: {error}") from error
+    if model.info != info:
+        raise ExportError(f"the plugin reads other facts than were written: {model.info}")
+    return model.run
+
+
+def _session_runner(path: Path) -> Callable[[Image], Image]:
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise ExportError(f"ONNX Runtime refuses the file: {error}") from error
+
+    def run(image: Image) -> Image:
+        output: Image = session.run([OUTPUT_NAME], {INPUT_NAME: image})[0]
+        return output
+
+    return run

@@ -1,0 +1,76 @@
+"""The measured receptive field against closed forms for known stacks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from export.receptive_field import halo_of, measure_radius
+from training.checkpoint import build_generator
+from training.generator import UNetConfig
+
+
+@pytest.mark.parametrize("layers", [0, 1, 7])
+def test_each_3x3_convolution_adds_one_pixel(layers: int) -> None:
+    stack = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1) for _ in range(layers)))
+    assert measure_radius(stack, 1) == layers
+
+
+def test_the_longer_side_of_a_kernel_counts() -> None:
+    assert measure_radius(nn.Conv2d(1, 1, (3, 7), padding=(1, 3)), 1) == 3
+    assert measure_radius(nn.Conv2d(1, 1, (9, 5), padding=(4, 2)), 1) == 4
+
+
+def test_strided_layers_see_from_the_first_to_the_last_pixel_of_their_squares() -> None:
+    # An output pixel sees its own square of 8 and the one on each side: up to 15 pixels away.
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 8, stride=8),
+        nn.Conv2d(2, 2, 3, padding=1),
+        nn.ConvTranspose2d(2, 1, 8, stride=8),
+    )
+    assert measure_radius(network, 8) == 15
+
+
+def test_unet_without_levels() -> None:
+    config = UNetConfig(
+        widths=(2,), encoder_blocks=(), bottleneck_blocks=3, decoder_blocks=(), stem_stride=1
+    )
+    assert measure_radius(build_generator(config), 1) == 1 + 3 * 2 + 1
+
+
+def test_unet_with_three_levels() -> None:
+    config = UNetConfig(
+        widths=(2, 2, 2), encoder_blocks=(1, 2), bottleneck_blocks=3, decoder_blocks=(2, 1)
+    )
+    # Convolutions times the stride where they are, and the rest of the pixel's own square of 8.
+    fine, middle, coarse = 2 * (1 + 2) * 2, 2 * (2 + 1) * 4, 2 * 3 * 8
+    stem_and_head = 2 + 2
+    assert measure_radius(build_generator(config), 8) == fine + middle + coarse + stem_and_head + 7
+
+
+def test_weights_of_zero_hide_nothing() -> None:
+    layer = nn.Conv2d(1, 1, 5, padding=2)
+    nn.init.zeros_(layer.weight)
+    assert measure_radius(layer, 1) == 2
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    network = nn.Conv2d(1, 1, 3, padding=1).train()
+    measure_radius(network, 1)
+    assert network.training
+    assert next(network.parameters()).dtype == torch.float32
+
+
+def test_a_network_that_sees_everything_cannot_have_tiles() -> None:
+    class MinusMean(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return image - image.mean(dim=(2, 3), keepdim=True)
+
+    with pytest.raises(ValueError, match="radius up to"):
+        measure_radius(MinusMean(), 1)
+
+
+@pytest.mark.parametrize(("radius", "multiple", "halo"), [(0, 8, 0), (15, 8, 16), (16, 8, 16)])
+def test_halo_is_the_radius_rounded_up(radius: int, multiple: int, halo: int) -> None:
+    assert halo_of(radius, multiple) == halo
