@@ -28,8 +28,8 @@ _open_models: weakref.WeakSet[RestorationModel] = weakref.WeakSet()
 def _leave_sessions_behind() -> None:
     """Make a forked child ready: its models open sessions of their own when they are used.
 
-    The threads of the parent's sessions do not exist in the child. To run such a session, or to end
-    it, would wait for them for ever.
+    The threads of the parent's sessions do not exist in the child. Such a session has one thread at
+    best, any lock in it may be held for ever, and its end waits for the threads for ever.
     """
     global _opening
     _opening = threading.RLock()  # its holder may be one of those threads

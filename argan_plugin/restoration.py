@@ -248,8 +248,7 @@ def _change(
     """Return restored minus present luma of (height, width) or (height, width, 3) pixels."""
     luma = arrays.to_unit(window, limits)
     if luma.ndim == 3:
-        # The weights' float32 sum can exceed one in its last bit.
-        luma = np.minimum(color.luma(luma), 1)
+        luma = color.luma(luma)
     batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
     restored: NDArray[np.float32] = network.run(batch, cancel=cancel)[0, 0]
     restored -= luma

@@ -122,7 +122,6 @@ def run_session(
         If a session on the CPU fails.
     """
     options = _onnxruntime().RunOptions()
-    options.log_severity_level = _FATAL  # what fails is raised
     try:
         with _terminated_by(cancel, options):
             output: NDArray[np.float32] = session.run([OUTPUT_NAME], {INPUT_NAME: image}, options)[

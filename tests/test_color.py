@@ -27,6 +27,7 @@ def test_luma_of_the_primaries_and_of_grey() -> None:
     )
     grey = np.linspace(0, 1, 256, dtype=np.float32)
     np.testing.assert_allclose(luma(np.stack([grey] * 3, axis=-1)), grey, atol=1e-7)
+    assert luma(np.ones(3, np.float32)) == 1, "the network must not see more than white"
 
 
 def test_luma_of_a_tile_is_that_of_the_whole_bit_for_bit() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -205,21 +206,24 @@ def test_pickling_opens_the_same_model_with_the_same_settings(tiny_model_path: P
 _inherited: RestorationModel
 
 
-def _run_inherited(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    return _inherited.run(image)
+def _run_inherited(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    return _inherited.run(image), id(_inherited._session)
 
 
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
 )
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_can_use_the_model_of_its_parent(model: RestorationModel) -> None:
+def test_a_forked_child_runs_its_parents_model_in_a_session_of_its_own(
+    model: RestorationModel,
+) -> None:
     global _inherited
     _inherited = model
     expected = model.run(_image())
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        result = pool.apply_async(_run_inherited, (_image(),)).get(timeout=60)
+        result, session = pool.apply_async(_run_inherited, (_image(),)).get(timeout=60)
     assert np.array_equal(result, expected)
+    assert session != id(model._session)
     assert np.array_equal(model.run(_image()), expected)
 
 
@@ -236,11 +240,24 @@ def test_open_model_opens_once_until_the_file_changes(
     path.write_bytes(tiny_model_path.read_bytes())
     first = open_model(path, device="cpu")
     assert open_model(str(path), device="cpu") is first
-    with ThreadPoolExecutor(8) as pool:
-        again = pool.map(lambda _: open_model(tiny_model_path, device="cpu"), range(8))
-    assert len({id(model) for model in again}) == 1
     path.write_bytes(identity_model_path.read_bytes())
     assert open_model(path, device="cpu").name == "identity"
+
+
+def test_threads_that_want_the_same_model_get_the_same(
+    tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(tiny_model_path.read_bytes())
+
+    def read_slowly(path: Path) -> bytes:
+        time.sleep(0.05)
+        return path.read_bytes()
+
+    monkeypatch.setattr("argan_plugin.model.read_model_file", read_slowly)
+    with ThreadPoolExecutor(8) as pool:
+        opened = list(pool.map(lambda _: open_model(path, device="cpu"), range(8)))
+    assert all(model is opened[0] for model in opened)
 
 
 def test_open_model_of_a_missing_file_says_so(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class _PaperGpu:
         self.starts = True
         self.opening_error: Exception | None = None
         self.run_errors: list[Exception] = []
+        self.together = threading.Barrier(1)
         self.asked: list[list[str]] = []
         self.cuda_options: dict[str, str] = {}
 
@@ -75,6 +76,7 @@ class _PaperSession:
         return [_CUDA, _CPU]
 
     def run(self, *arguments: Any) -> Any:
+        self.gpu.together.wait(timeout=60)
         if self.gpu.run_errors:
             raise self.gpu.run_errors.pop(0)
         return self.session.run(*arguments)
@@ -192,6 +194,7 @@ def test_when_the_gpu_dies_cuda_is_an_error(gpu: _PaperGpu, tiny_model_path: Pat
 def test_one_of_several_threads_replaces_a_dead_gpu(gpu: _PaperGpu, tiny_model_path: Path) -> None:
     model = RestorationModel(tiny_model_path)
     gpu.run_errors = [RuntimeError("CUDA failure 719") for _ in range(4)]
+    gpu.together = threading.Barrier(4)
     results: list[NDArray[np.float32]] = []
     threads = [
         threading.Thread(target=lambda: results.append(model.run(_image()))) for _ in range(4)

@@ -131,11 +131,14 @@ def test_when_memory_runs_out_tiles_are_halved_and_what_is_done_stays() -> None:
 
 
 def test_below_the_smallest_tile_the_lack_of_memory_is_said() -> None:
+    tried: list[tuple[int, ...]] = []
+
     def fails(window: NDArray[Any]) -> NDArray[Any]:
+        tried.append(window.shape)
         raise MemoryError
 
+    side = SMALLEST_TILE_SIZE
     with warnings.catch_warnings(), pytest.raises(DeviceError, match="Not enough memory"):
         warnings.simplefilter("ignore", RuntimeWarning)
-        map_tiles(
-            fails, np.zeros((400, 300)), tile_size=SMALLEST_TILE_SIZE * 4, halo=0, size_multiple=1
-        )
+        map_tiles(fails, np.zeros((side * 4, side * 4)), tile_size=999, halo=0, size_multiple=1)
+    assert tried == [(side * 4, side * 4), (side * 2, side * 2), (side, side)]
