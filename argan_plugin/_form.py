@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from magicgui.widgets import (
     CheckBox,
@@ -15,6 +15,7 @@ from magicgui.widgets import (
     SpinBox,
     create_widget,
 )
+from qtpy.QtWidgets import QDoubleSpinBox, QSizePolicy
 
 from argan_plugin._layers import Scope, find_layer_range
 from argan_plugin._preferences import Preferences
@@ -41,22 +42,26 @@ class SettingsForm(Container[Any]):
     def __init__(self, preferences: Preferences) -> None:
         shipped = model_names()
         own_file = None if preferences.model in (None, *shipped) else Path(str(preferences.model))
-        self.layer_box = create_widget(
-            name="layer",
-            label="Image layer",
-            annotation="napari.layers.Image",
-            options={"tooltip": "The layer to restore. It is not changed: a new one is added."},
+        # napari fills it with the viewer's image layers
+        self.layer_box = cast(
+            ComboBox,
+            create_widget(
+                name="layer",
+                label="Image layer",
+                annotation="napari.layers.Image",
+                options={"tooltip": "The layer to restore. It stays; a new one is added."},
+            ),
         )
-        self._range = _note("range")
+        self._range = note("range")
         self._model_box = ComboBox(
             name="model",
             label="Model",
             choices=shipped,
-            value=preferences.model if preferences.model in shipped else None,
+            value=preferences.model if preferences.model in shipped else next(iter(shipped), None),
             nullable=not shipped,
             tooltip="The network that restores. The line below says what it is for.",
         )
-        self._summary = _note("summary")
+        self._summary = note("summary")
         self.strength = FloatSlider(
             name="strength",
             label="Strength",
@@ -74,7 +79,7 @@ class SettingsForm(Container[Any]):
             value=preferences.device,
             tooltip="Where the network runs. Automatic takes a GPU if CUDA works.",
         )
-        self._device_found = _note("device_found")
+        self._device_found = note("device_found")
         self.scope = ComboBox(
             name="scope",
             label="Process",
@@ -101,15 +106,11 @@ class SettingsForm(Container[Any]):
             tooltip="Your own model, an ONNX file written by `python -m export`. It is used in "
             "place of the model above.",
         )
-        self._advanced = Container[Any](
-            widgets=[self._tile_size, self._model_file],
-            name="advanced_settings",
-            label="",
-            visible=own_file is not None,
-        )
-        advanced = CheckBox(name="advanced", text="Advanced", label="", value=own_file is not None)
-        super().__init__(
-            widgets=[
+        advanced = CheckBox(name="advanced", text="Advanced", value=own_file is not None)
+        super().__init__(name="settings")
+        # After the call, or magicgui does not align the labels.
+        self.extend(
+            [
                 self.layer_box,
                 self._range,
                 self._model_box,
@@ -119,17 +120,27 @@ class SettingsForm(Container[Any]):
                 self._device_found,
                 self.scope,
                 advanced,
-                self._advanced,
+                self._tile_size,
+                self._model_file,
             ],
         )
         self.margins = (0, 0, 0, 0)
-        self._advanced.margins = (0, 0, 0, 0)
+        # magicgui hides the buttons, and napari's style then leaves no room for the digits.
+        readout = self.strength.native.findChild(QDoubleSpinBox)
+        readout.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.UpDownArrows)
+        readout.setStyleSheet("min-width: 3em")
         advanced.changed.connect(self._show_advanced)
+        self._show_advanced(advanced.value)
         self.layer_box.changed.connect(self._describe_layer)
         for field in (self._model_box, self._model_file, self._device_box):
             field.changed.connect(self._describe_model)
         self._describe_layer()
         self._describe_model()
+
+    def reset_choices(self, *_: Any) -> None:
+        """Take notice of layers that were added, removed or renamed; napari calls it."""
+        super().reset_choices()
+        self._describe_layer()
 
     @property
     def layer(self) -> Image | None:
@@ -148,16 +159,16 @@ class SettingsForm(Container[Any]):
         )
 
     def _show_advanced(self, shown: bool) -> None:
-        self._advanced.visible = shown
+        self._tile_size.visible = self._model_file.visible = shown
 
-    def _describe_layer(self, _: object = None) -> None:
+    def _describe_layer(self) -> None:
         if self.layer is None:
             self._range.value = "Open an image, or try File > Open Sample > ARGAN."
             return
         black, white = find_layer_range(self.layer)
         self._range.value = f"{self.layer.dtype}: {black:g} is black, {white:g} is white."
 
-    def _describe_model(self, _: object = None) -> None:
+    def _describe_model(self) -> None:
         try:
             self._summary.value = read_model_info(self.settings.model).summary
         except ModelError as error:
@@ -173,8 +184,11 @@ class SettingsForm(Container[Any]):
         self._device_found.value = text
 
 
-def _note(name: str) -> Label:
-    """Return a line of explanation below a field, as wide as there is room."""
-    note = Label(name=name, label="", value="")
-    note.native.setWordWrap(True)
-    return note
+def note(name: str) -> Label:
+    """Return text below a field, as wide as there is room and as high as it needs."""
+    label = Label(name=name, label=" ", value="")
+    label.native.setWordWrap(True)
+    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    policy.setHeightForWidth(True)
+    label.native.setSizePolicy(policy)
+    return label

@@ -80,7 +80,7 @@ def examine(layer: Image, dims: Dims, scope: Scope) -> Source:
         for shape, factor in zip(shapes, factors, strict=True)
     ]
     attributes = layer.as_layer_data_tuple()[1]
-    attributes |= {"name": f"{layer.name} restored", "visible": True}
+    attributes["name"] = f"{layer.name} restored"
     if scope is Scope.REGION:
         shown = layer.data_level
         levels, factors = levels[shown : shown + 1], factors[shown : shown + 1]
@@ -145,7 +145,7 @@ def find_layer_range(layer: Image) -> tuple[float, float]:
 
 
 def new_layer(source: Source, data: Any, facts: dict[str, Any]) -> Image:
-    """Return a layer for the result, alike in everything but its pixels and its name.
+    """Return a layer for the result, alike in all but its pixels and its name, not yet visible.
 
     Parameters
     ----------
@@ -158,6 +158,9 @@ def new_layer(source: Source, data: Any, facts: dict[str, Any]) -> Image:
 
     attributes = dict(source.attributes)
     attributes["metadata"] = {**attributes["metadata"], "argan": facts}
+    # A visible layer reads its first plane at once, wherever the viewer is: with a lazy one, the
+    # network would run on the GUI thread for a plane that nobody looks at.
+    attributes["visible"] = False
     layer = Layer.create(data, attributes, "image")
     layer.contrast_limits_range = source.contrast_limits_range
     layer.contrast_limits = attributes["contrast_limits"]
@@ -228,7 +231,8 @@ def _translated(layer: Image, start: np.ndarray[Any, Any]) -> np.ndarray[Any, An
 
 
 def insert_above(viewer: ViewerModel, below: Image, layer: Image) -> None:
-    """Add a layer right above another one, or on top if that one is gone, and select it."""
+    """Show a layer right above another one, or on top if that one is gone, and select it."""
     layers = viewer.layers
     layers.insert(layers.index(below) + 1 if below in layers else len(layers), layer)
+    layer.visible = True
     layers.selection.active = layer

@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, Container, Label, PushButton
+from magicgui.widgets import CheckBox, Container, PushButton
+from napari.settings import get_settings
 from napari.utils.notifications import show_error
 
-from argan_plugin._form import SettingsForm
+from argan_plugin._form import SettingsForm, note
 from argan_plugin._layers import Scope, examine, insert_above, new_layer
 from argan_plugin._preferences import read_preferences
 from argan_plugin._worker import DEVICE_NAMES, Failure, Job, Outcome, Progress, Worker, start
@@ -64,8 +65,7 @@ class RestorationWidget(Container[Any]):
             enabled=False,
             tooltip="Switch between the newest result and its original.",
         )
-        self._status = Label(name="status", value="")
-        self._status.native.setWordWrap(True)
+        self._status = note("status")
         buttons = Container[Any](
             widgets=[self._run_button, self._cancel_button],
             layout="horizontal",
@@ -78,14 +78,19 @@ class RestorationWidget(Container[Any]):
         self._cancel_button.clicked.connect(self._cancel)
         self._compare.changed.connect(self._show_original)
         self._form.strength.changed.connect(self._mix)
-        self._form.layer_box.changed.connect(self._update_buttons)
         self._viewer.layers.events.removed.connect(self._layer_removed)
+        self.native_parent_changed.connect(self._dock_changed)
         self.native.destroyed.connect(self._close)
+        self._update_buttons()
+
+    def reset_choices(self, *_: Any) -> None:
+        """Take notice of layers that were added, removed or renamed; napari calls it."""
+        super().reset_choices()
         self._update_buttons()
 
     def _run(self) -> None:
         layer, scope = self._form.layer, self._form.scope.value
-        if layer is None:
+        if layer is None:  # nothing to run on, and the button is off
             return
         try:
             source = examine(layer, self._viewer.dims, scope)
@@ -103,7 +108,7 @@ class RestorationWidget(Container[Any]):
 
         self._start(job, f"Restoring {layer.name}", end)
 
-    def _mix(self, _: object = None) -> None:
+    def _mix(self) -> None:
         """Apply the slider's strength to the newest result if its settings are still chosen."""
         result = self._result
         if result is None or self._worker is not None:
@@ -148,6 +153,8 @@ class RestorationWidget(Container[Any]):
         if isinstance(result, Outcome):
             seconds = time.monotonic() - self._started
             self._status.value = f"Done in {seconds:.1f} s on {DEVICE_NAMES[result.device]}."
+            if result.lazy:
+                self._status.value += _lazy_hint()
         else:
             self._status.value = "Cancelled." if result is None else "Failed."
         self._update_buttons()
@@ -177,7 +184,7 @@ class RestorationWidget(Container[Any]):
         if not self._closed and self._worker is not None and not self._worker.cancel.is_set():
             self._status.value = f"Working: {progress}"
 
-    def _update_buttons(self, _: object = None) -> None:
+    def _update_buttons(self) -> None:
         running = self._worker is not None
         self._run_button.enabled = not running and self._form.layer is not None
         self._cancel_button.enabled = running
@@ -193,10 +200,27 @@ class RestorationWidget(Container[Any]):
         self._compare.value = False
         self._update_buttons()
 
+    def _dock_changed(self, parent: object) -> None:
+        """Stop what runs if the user has closed the dock: napari takes the widget out of it."""
+        if parent is None:
+            self._cancel()
+            self._forget_result()
+
     def _close(self, _: object = None) -> None:
-        """Qt has destroyed the widget: stop what runs, and touch no part of it any more."""
+        """Stop what runs, and touch no part of the widget any more: Qt has destroyed it."""
         self._closed = True
         self._result = None
         self._viewer.layers.events.removed.disconnect(self._layer_removed)
         if self._worker is not None:
             self._worker.quit()
+
+
+def _lazy_hint() -> str:
+    """Say when the rest of a lazy layer is computed, and how the window stays free then."""
+    hint = " The rest is restored when you look at it."
+    if not get_settings().experimental.async_:
+        hint += (
+            " To use the window meanwhile, turn on Preferences > Experimental > Render Layers "
+            "Asynchronously."
+        )
+    return hint

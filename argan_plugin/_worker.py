@@ -43,6 +43,8 @@ class Outcome:
 
     data: Any
     """An array, or a list of dask arrays for a pyramid."""
+    lazy: bool
+    """Whether only what is on the screen has been computed."""
     device: str
     """What really ran it: "cpu" or "cuda"."""
     facts: dict[str, Any]
@@ -116,14 +118,18 @@ def start(
         Running; ``quit()`` cancels it.
     """
     worker: Worker = _restore(job)
-    returned: list[Outcome | Failure] = []
+    returned: Outcome | Failure | None = None
     bar = None if title is None else _ProgressBar(title, worker.quit)
+
+    def take(result: Outcome | Failure) -> None:
+        nonlocal returned
+        returned = result
 
     def finished() -> None:
         if bar is not None:
             bar.close()
         # A result may come after the user has cancelled.
-        result = None if worker.cancel.is_set() else returned[0]
+        result = None if worker.cancel.is_set() else returned
         if isinstance(result, Failure):
             show_error(result.message)
         on_end(result)
@@ -131,13 +137,13 @@ def start(
     worker.yielded.connect(on_progress)
     if bar is not None:
         worker.yielded.connect(bar.show)
-    worker.returned.connect(returned.append)
+    worker.returned.connect(take)
     worker.finished.connect(finished)
     worker.start()
     return worker
 
 
-@thread_worker(start_thread=False)  # type: ignore[misc]  # napari has no types
+@thread_worker(start_thread=False)  # type: ignore[untyped-decorator]  # napari has no types
 def find_device(settings: Preferences) -> str:
     """Open the model, so that the first run starts at once, and say where it is going to run."""
     try:
@@ -153,18 +159,25 @@ class _ProgressBar:
     def __init__(self, title: str, cancel: Callable[[], None]) -> None:
         self._bar = _CancelAtOnce(total=0, desc=title, cancel_callback=cancel)
         self._title = title
+        self._latest: Progress | None = None
+        self._showing = False
         self._closed = False
 
     def show(self, progress: Progress) -> None:
-        # napari handles events while it moves a bar, so the end may come between two of these.
-        bar = self._bar
-        total = progress.planes * progress.tiles
-        if not self._closed and bar.total != total:
-            bar.total = total
-        if not self._closed:
-            bar.set_description(f"{self._title}: {progress}")
-        if not self._closed:
-            bar.update((progress.plane - 1) * progress.tiles + progress.tile - bar.n)
+        # napari handles events while it moves a bar: the next progress, or the end, may come in
+        # the middle of this.
+        self._latest = progress
+        if self._showing:
+            return
+        self._showing = True
+        while self._latest is not None and not self._closed:
+            latest, self._latest = self._latest, None
+            self._bar.set_description(f"{self._title}: {latest}")
+            if not self._closed:
+                self._bar.total = latest.planes * latest.tiles
+                done = (latest.plane - 1) * latest.tiles + latest.tile
+                self._bar.update(done - self._bar.n)
+        self._showing = False
 
     def close(self) -> None:
         self._closed = True
@@ -179,7 +192,7 @@ class _CancelAtOnce(cancelable_progress):  # type: ignore[misc]  # napari has no
         self.cancel_callback()
 
 
-@thread_worker(worker_class=Worker, start_thread=False)  # type: ignore[misc]  # napari has no types
+@thread_worker(worker_class=Worker, start_thread=False)  # type: ignore[untyped-decorator]  # napari has no types
 def _restore(
     job: Job, *, cancel: threading.Event, report: Callable[[Progress], None]
 ) -> Generator[None, None, Outcome | Failure]:
@@ -206,7 +219,7 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
     """Return the restored data and what made them."""
     settings, source = job.settings, job.source
     model = open_model(settings.model, device=settings.device)
-    how = {
+    how: dict[str, Any] = {
         "rgb": source.rgb,
         "strength": settings.strength,
         "model": model,
@@ -230,7 +243,7 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
         "device": model.device,
         "value_range": source.value_range,
     }
-    return Outcome(data=data, device=model.device, facts=facts)
+    return Outcome(data=data, lazy=source.lazy, device=model.device, facts=facts)
 
 
 def _restored_lazily(

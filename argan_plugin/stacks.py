@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from argan_plugin.arrays import find_value_range
 from argan_plugin.errors import UnsupportedImageError
-from argan_plugin.model import Device, RestorationModel
+from argan_plugin.model import RestorationModel
 from argan_plugin.model_file import inspect_model, read_model_file
 from argan_plugin.model_info import ModelInfo
 from argan_plugin.restoration import apply_change, luma_change
+from argan_plugin.sessions import Device
 from argan_plugin.weights import find_model
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def restore_lazy(
     Returns
     -------
     dask array
-        The same shape, chunks and dtype.
+        The same shape and dtype, and the same chunks but for one plane at a time.
 
     Raises
     ------
@@ -215,7 +216,9 @@ def restore_lazy(
         allow_rechunk=False,  # it would move the chunks off the network's stride
         meta=np.empty((0,) * stack.ndim, dtype=stack.dtype),
     )
-    return restored.rechunk(stack.chunks)
+    # Not along the leading axes: who looks at one plane would wait for all of a chunk.
+    planes: da.Array = restored.rechunk(restored.chunks[:rows] + stack.chunks[rows:])
+    return planes
 
 
 def read_model_info(model: _Model) -> ModelInfo:
