@@ -1,0 +1,153 @@
+"""Evaluation: the luma of the literature, the table, the JSON and the figure."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from skimage.color import rgb2ycbcr
+
+from training.__main__ import main
+from training.checkpoint import save_weights
+from training.evaluate import open_restorer, score_pictures, studio_luma
+from training.full_image import FullImage
+from training.generator import UNet, UNetConfig
+from training.published import PUBLISHED
+from training.recipes import smoke
+
+# JPEG alone, as published to the last digit by AR-CNN, DnCNN and all who follow them.
+JPEG_PSNR = {
+    "live1": (27.770, 30.072, 31.407, 32.355),
+    "classic5": (27.821, 30.123, 31.484, 32.428),
+}
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("originals")
+    noise = np.random.default_rng(0).normal(size=(70, 93, 3))
+    pixels = np.clip(gaussian_filter(noise, (2, 2, 0)) * 300 + 128, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "colour.png")
+    Image.fromarray(pixels[..., 0]).save(folder / "grey.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights whose network changes nothing: what an untrained U-Net is."""
+    path = tmp_path_factory.mktemp("weights") / "identity.safetensors"
+    config = smoke().generator
+    assert isinstance(config, UNetConfig)
+    save_weights(path, UNet(config), smoke(), {})
+    return path
+
+
+def test_luma_is_that_of_matlab(originals: Path) -> None:
+    with Image.open(originals / "colour.png") as image:
+        expected = rgb2ycbcr(np.asarray(image))[..., 0]  # "as in MATLAB", says scikit-image
+    assert (studio_luma(originals / "colour.png") == np.rint(expected)).all()
+
+
+def test_a_grey_picture_is_its_own_luma(originals: Path) -> None:
+    with Image.open(originals / "grey.png") as image:
+        assert (studio_luma(originals / "grey.png") == np.asarray(image)).all()
+
+
+def test_the_identity_scores_as_the_jpeg(originals: Path, identity: Path) -> None:
+    names = ("psnr", "ssim", "ssim-8x8", "psnr-b")
+    scores = score_pictures(open_restorer(identity), sorted(originals.glob("*.png")), names)
+    assert len(scores) == 2 * 4
+    for score in scores:
+        assert score.restored == score.compressed
+        assert tuple(score.restored) == names
+
+
+def test_an_onnx_file_goes_through_the_plugin(originals: Path, identity_model_path: Path) -> None:
+    restorer = open_restorer(identity_model_path)
+    image = studio_luma(originals / "colour.png")
+    assert (restorer(image) == image).all()
+
+
+def test_the_command_prints_a_table_and_writes_json_and_figure(
+    originals: Path, identity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live1 = tmp_path / "live1"
+    live1.mkdir()
+    (live1 / "a.png").write_bytes((originals / "colour.png").read_bytes())
+    code = main(
+        [
+            "evaluate",
+            str(identity),
+            "--images",
+            str(live1),
+            "--metrics",
+            "psnr",
+            "ssim",
+            "--json",
+            str(tmp_path / "scores.json"),
+            "--figure",
+            str(tmp_path / "figure.png"),
+        ]
+    )
+    assert code == 0
+    table = capsys.readouterr().out
+    assert table.count("| JPEG") == 4
+    assert "AR-CNN (published)" in table
+    assert "studio range" in table
+    scores = json.loads((tmp_path / "scores.json").read_text())["sets"]["live1"]
+    assert {score["quality"] for score in scores} == {10, 20, 30, 40}
+    with Image.open(tmp_path / "figure-live1.png") as figure:
+        assert figure.size[0] > 500
+
+
+@pytest.mark.parametrize("model", ["nowhere.safetensors", "nowhere.onnx", "no-such-model"])
+def test_a_model_that_is_not_there_is_one_line(
+    model: str, originals: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", model, "--images", str(originals)]) == 1
+    assert model.split(".")[0] in capsys.readouterr().err
+
+
+def test_a_folder_without_originals_is_one_line(
+    identity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(identity), "--images", str(tmp_path)]) == 1
+    assert "expected a folder of original pictures" in capsys.readouterr().err
+
+
+def test_published_rows_rise_with_quality_and_name_their_source() -> None:
+    for rows in PUBLISHED.values():
+        for row in rows:
+            assert list(row.psnr) == sorted(row.psnr)
+            assert "https://" in row.source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["live1", "classic5"])
+def test_jpeg_rows_are_the_published_ones(name: str, identity: Path) -> None:
+    """Needs the test sets: ``ARGAN_TEST_SETS=FOLDER`` with ``live1`` and ``classic5`` inside."""
+    sets = os.environ.get("ARGAN_TEST_SETS")
+    if sets is None:
+        pytest.skip("set ARGAN_TEST_SETS to the folder that holds live1 and classic5")
+    pictures = sorted(Path(sets, name).glob("*.png"))
+    scores = score_pictures(lambda image: image, pictures, ["psnr"])
+    for quality, expected in zip((10, 20, 30, 40), JPEG_PSNR[name], strict=True):
+        here = [score.compressed["psnr"] for score in scores if score.quality == quality]
+        assert np.mean(here) == pytest.approx(expected, abs=0.005)
+
+
+def test_full_image_pads_with_the_edge() -> None:
+    network = UNet(UNetConfig(widths=(4, 8), encoder_blocks=(1,), decoder_blocks=(1,)))
+    wrapped = FullImage(network, network.size_multiple)
+    image = torch.rand(1, 1, 5, 6)
+    padded = np.pad(image[0, 0].numpy(), ((0, 3), (0, 2)), mode="edge")
+    seen: list[torch.Tensor] = []
+    network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    wrapped(image)
+    assert (seen[0][0, 0].numpy() == padded).all()
