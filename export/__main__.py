@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         form = GraphForm(
             opset=options.opset or DEFAULT_OPSET,
+            precision=options.precision,
             bare=options.bare,
             batch=options.batch,
             height=options.height,
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             summary=options.summary,
             license=options.license or DEFAULT_LICENSE,
             form=form,
+            calibration_images=options.calibration_images,
             overwrite=options.overwrite,
         )
     except (CheckpointError, ExportError) as error:
@@ -65,6 +67,19 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="no padding, cropping and clipping: height and width must be multiples of the "
         "network's size multiple",
+    )
+    form.add_argument(
+        "--precision",
+        default="float32",
+        help="float32, float16 or int8; input and output stay float32 (default: float32)",
+    )
+    form.add_argument(
+        "--calibration-images",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of pictures that int8 is calibrated and checked on",
     )
     form.add_argument("--opset", type=int, metavar="N", help="from 11 (default: 18)")
     for name in ("batch", "height", "width"):

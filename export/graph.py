@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnx
@@ -21,6 +21,9 @@ from export.errors import ExportError
 DEFAULT_OPSET = 18
 """What torch writes; ONNX Runtime has it since 1.14 (2023)."""
 
+Precision = Literal["float32", "float16", "int8"]
+
+_OLDEST_QUANTIZED_OPSET = 13  # QuantizeLinear got its scale a channel
 _OLDEST_OPSET = 11  # DepthToSpace got its mode CRD, which is torch's pixel_shuffle
 _PADDED, _UNCLIPPED = "padded", "unclipped"
 
@@ -31,6 +34,10 @@ class GraphForm:
 
     opset: int = DEFAULT_OPSET
     """Version of ONNX's operators, from 11."""
+
+    precision: Precision = "float32"
+    """Of the network between input and output, which are float32 always. ``int8`` is for
+    :mod:`export.quantization` to do."""
 
     bare: bool = False
     """Leave out padding, cropping and clipping: height and width must be multiples of the size
@@ -48,9 +55,17 @@ class GraphForm:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.precision not in get_args(Precision):
+            raise ExportError(
+                f"precision: expected one of {', '.join(get_args(Precision))}, "
+                f"got {self.precision!r}"
+            )
+        oldest = _OLDEST_QUANTIZED_OPSET if self.precision == "int8" else _OLDEST_OPSET
         newest = onnx.defs.onnx_opset_version()
-        if not _OLDEST_OPSET <= self.opset <= newest:
-            raise ExportError(f"opset: expected {_OLDEST_OPSET} to {newest}, got {self.opset}")
+        if not oldest <= self.opset <= newest:
+            raise ExportError(
+                f"opset: expected {oldest} to {newest} for {self.precision}, got {self.opset}"
+            )
         for name in ("batch", "height", "width"):
             size = getattr(self, name)
             if size is not None and size < 1:
@@ -98,18 +113,17 @@ def build_graph(network: nn.Module, size_multiple: int, form: GraphForm) -> onnx
                 raise ExportError(
                     f"{name}: a bare graph takes multiples of {size_multiple}, got {size}"
                 )
-        inner = _traced(network, size_multiple, INPUT_NAME, OUTPUT_NAME)
-        nodes, constants = list(inner.node), list[onnx.TensorProto]()
+        nodes, constants = _network(network, size_multiple, INPUT_NAME, OUTPUT_NAME, form.precision)
     else:
-        inner = _traced(network, size_multiple, _PADDED, _UNCLIPPED)
-        before, after, constants = _any_size(size_multiple, form)
-        nodes = [*before, *inner.node, *after]
+        nodes, constants = _network(network, size_multiple, _PADDED, _UNCLIPPED, form.precision)
+        before, after, sizes = _any_size(size_multiple, form)
+        nodes, constants = [*before, *nodes, *after], [*sizes, *constants]
     graph = helper.make_graph(
         nodes,
         name="argan",
         inputs=[helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, form.shape)],
         outputs=[helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, form.shape)],
-        initializer=[*constants, *inner.initializer],
+        initializer=constants,
     )
     # None of these operators has changed its form since opset 11; onnx's checker, which every
     # export goes through, would find an attribute that an older opset does not have.
@@ -120,6 +134,24 @@ def build_graph(network: nn.Module, size_multiple: int, form: GraphForm) -> onnx
         ir_version=helper.find_min_ir_version_for(opsets),
         producer_name="argan-plugin",
     )
+
+
+def _network(
+    network: nn.Module, size_multiple: int, source: str, target: str, precision: Precision
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Return the nodes from `source` to `target`, both float32, and their weights."""
+    if precision != "float16":
+        graph = _traced(network, size_multiple, source, target)
+        return list(graph.node), list(graph.initializer)
+    graph = _traced(network, size_multiple, "half_image", "half_restored")
+    # All operators take their type from their inputs, so this is all that there is to it.
+    halved = [
+        numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name)
+        for tensor in graph.initializer
+    ]
+    to_half = helper.make_node("Cast", [source], ["half_image"], to=TensorProto.FLOAT16)
+    from_half = helper.make_node("Cast", ["half_restored"], [target], to=TensorProto.FLOAT)
+    return [to_half, *graph.node, from_half], halved
 
 
 def _traced(network: nn.Module, size_multiple: int, source: str, target: str) -> onnx.GraphProto:

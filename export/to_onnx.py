@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from argan_plugin.model_info import ModelInfo
 from argan_plugin.whole_file import written_whole
 from export.errors import ExportError
 from export.graph import GraphForm, build_graph
+from export.quantization import Pair, psnr_cost, read_pairs, to_int8
 from export.receptive_field import halo_of, measure_radius
-from export.verify import Parity, verify_file
+from export.verify import LARGEST_PSNR_COST, Parity, open_file, reference_of, verify_file
 from training.checkpoint import Weights
 from training.config import to_dict
 
@@ -45,21 +47,26 @@ class ExportReport:
     """Bytes of the file."""
 
     parity: tuple[Parity, ...]
-    """Image by image."""
+    """Image by image, on noise."""
+
+    psnr_cost: float | None
+    """By how many dB int8 is worse on pictures that it was not calibrated on; else None."""
 
     def __str__(self) -> str:
         info = self.info
         operators = ", ".join(f"{count} {name}" for name, count in self.operators.items())
         shape = ", ".join(map(str, self.form.shape))
+        cost = [] if self.psnr_cost is None else [f"PSNR cost: {self.psnr_cost:.3f} dB"]
         return "\n".join(
             [
                 f"{info.name}: {info.summary}",
                 f"{self.size / 1e6:.2f} MB, opset {self.form.opset}, "
-                f"float32 ({shape}): {operators}",
+                f"{self.form.precision} ({shape}): {operators}",
                 f"{info.kflop_per_pixel:.1f} kFLOP per pixel, receptive field "
                 f"{info.receptive_field}, halo {info.halo}, size multiple {info.size_multiple}",
                 "Parity with torch, batch x height x width:",
                 *(f"  {parity}" for parity in self.parity),
+                *cost,
             ]
         )
 
@@ -72,6 +79,7 @@ def export_onnx(
     summary: str | None = None,
     license: str = DEFAULT_LICENSE,  # noqa: A002 - as the fact is called
     form: GraphForm | None = None,
+    calibration_images: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> ExportReport:
     """Write a trained generator as one ONNX file, float32 ``image`` to float32 ``restored``.
@@ -93,6 +101,8 @@ def export_onnx(
         SPDX expression of the weights' licence.
     form
         What the graph should look like; by default it takes images of any size.
+    calibration_images
+        Folders of pictures for int8: one half to measure ranges on, the other to check on.
     overwrite
         Replace a file that is there.
 
@@ -112,6 +122,9 @@ def export_onnx(
         raise ExportError("expected finite weights, got NaN or infinity: train the network again")
     info = _facts(weights, network, name or target.stem, summary, license)
     model = build_graph(network, info.size_multiple, form)
+    pairs = read_pairs(calibration_images, form) if form.precision == "int8" else []
+    if pairs:
+        model = to_int8(model, pairs[::2])
     metadata = info.to_metadata()
     if not form.any_size:
         # What the number promises to the plugin, a graph for images of any size, does not hold.
@@ -123,6 +136,7 @@ def export_onnx(
             file.write(data)
             file.flush()
             parity = verify_file(Path(file.name), network, info, form, metadata)
+            cost = _psnr_cost(Path(file.name), network, info, form, pairs[1::2]) if pairs else None
     except ExportError as error:
         raise ExportError(f"{target}: not written, for a check failed: {error}") from error
     except ImageFileError as error:
@@ -135,7 +149,27 @@ def export_onnx(
         operators=dict(collections.Counter(node.op_type for node in model.graph.node)),
         size=len(data),
         parity=parity,
+        psnr_cost=cost,
     )
+
+
+def _psnr_cost(
+    path: Path, network: nn.Module, info: ModelInfo, form: GraphForm, pairs: Sequence[Pair]
+) -> float:
+    """Return what int8 costs, in dB.
+
+    Raises
+    ------
+    ExportError
+        If it is too much.
+    """
+    cost = psnr_cost(reference_of(network, info, form), open_file(path, info, form), pairs)
+    if not cost <= LARGEST_PSNR_COST:
+        raise ExportError(
+            f"expected int8 to cost at most {LARGEST_PSNR_COST} dB on {len(pairs)} pictures, got "
+            f"{cost:.3f} dB: calibrate on other or more pictures"
+        )
+    return cost
 
 
 def _facts(

@@ -115,3 +115,14 @@ def test_an_opset_that_cannot_be(
 ) -> None:
     error = error_of(capsys, checkpoint, "-o", tmp_path / "model.onnx", "--opset", "7")
     assert "opset: expected 11" in error
+
+
+def test_a_precision_that_cannot_be(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "model.onnx"
+    error = error_of(capsys, checkpoint, "-o", target, "--precision", "int4")
+    assert "float32, float16, int8, got 'int4'" in error
+    assert "--calibration-images" in error_of(
+        capsys, checkpoint, "-o", target, "--precision", "int8"
+    )

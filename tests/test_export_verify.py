@@ -25,6 +25,7 @@ def test_says_how_much_and_where() -> None:
     assert parity.largest == pytest.approx(3 / 255)
     assert parity.where == (1, 0, 2, 3)
     assert parity.levels_changed == 2
+    assert parity.beyond_one_level == 1
 
 
 def test_a_tie_is_no_changed_level() -> None:
@@ -38,6 +39,7 @@ def test_nan_is_the_largest_difference() -> None:
     got = expected.copy()
     got[0, 0, 1, 0] = np.nan
     assert np.isnan(compare(expected, got).largest)
+    assert compare(expected, got).beyond_one_level == 1
 
 
 def test_another_shape_is_an_error() -> None:
