@@ -20,9 +20,10 @@ from argan_plugin.model_info import ModelInfo
 from argan_plugin.whole_file import written_whole
 from export.errors import ExportError
 from export.graph import GraphForm, build_graph
+from export.parity import Parity
 from export.quantization import Pair, psnr_cost, read_pairs, to_int8
 from export.receptive_field import halo_of, measure_radius
-from export.verify import LARGEST_PSNR_COST, Parity, open_file, reference_of, verify_file
+from export.verify import LARGEST_PSNR_COST, open_file, reference_of, verify_file
 from training.checkpoint import Weights
 from training.config import to_dict
 

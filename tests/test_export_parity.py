@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.errors import ExportError
-from export.verify import compare
+from export.parity import compare
 
 
 def test_equal_results() -> None:
