@@ -13,9 +13,10 @@ from napari.utils.notifications import show_error
 from argan_plugin._form import SettingsForm, note
 from argan_plugin._layers import Scope, examine, insert_above, new_layer
 from argan_plugin._preferences import read_preferences
-from argan_plugin._worker import DEVICE_NAMES, Failure, Job, Outcome, Progress, Worker, start
+from argan_plugin._progress import Progress
+from argan_plugin._worker import DEVICE_NAMES, Failure, Job, Outcome, Worker, start
+from argan_plugin.change_cache import ChangeCache
 from argan_plugin.errors import UnsupportedImageError
-from argan_plugin.stacks import ChangeCache
 
 if TYPE_CHECKING:
     import napari.viewer

@@ -15,14 +15,15 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from napari.qt.threading import GeneratorWorker, thread_worker
-from napari.utils import cancelable_progress
 from napari.utils.notifications import show_error
 
 from argan_plugin._layers import Crop, Source
 from argan_plugin._preferences import Preferences
+from argan_plugin._progress import Progress, ProgressBar
+from argan_plugin.change_cache import ChangeCache
 from argan_plugin.errors import ArganError
 from argan_plugin.model import open_model
-from argan_plugin.stacks import ChangeCache, restore_lazy, restore_stack
+from argan_plugin.stacks import restore_lazy, restore_stack
 
 # Only what is on the screen of a pyramid is computed: smaller parts come sooner.
 _PYRAMID_CHUNK = 1024
@@ -57,20 +58,6 @@ class Failure:
 
     message: str
     """In plain words, for the user."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: tiles of the current plane and planes, counted from 1."""
-
-    plane: int
-    planes: int
-    tile: int
-    tiles: int
-
-    def __str__(self) -> str:
-        tiles = f"tile {self.tile} of {self.tiles}"
-        return tiles if self.planes == 1 else f"plane {self.plane} of {self.planes}, {tiles}"
 
 
 DEVICE_NAMES = {"cpu": "the CPU", "cuda": "a GPU with CUDA"}
@@ -119,7 +106,7 @@ def start(
     """
     worker: Worker = _restore(job)
     returned: Outcome | Failure | None = None
-    bar = None if title is None else _ProgressBar(title, worker.quit)
+    bar = None if title is None else ProgressBar(title, worker.quit)
 
     def take(result: Outcome | Failure) -> None:
         nonlocal returned
@@ -151,45 +138,6 @@ def find_device(settings: Preferences) -> str:
     except ArganError as error:
         return str(error)
     return f"Runs on {DEVICE_NAMES[device]}."
-
-
-class _ProgressBar:
-    """A bar in napari's activity dock, with a Cancel button."""
-
-    def __init__(self, title: str, cancel: Callable[[], None]) -> None:
-        self._bar = _CancelAtOnce(total=0, desc=title, cancel_callback=cancel)
-        self._title = title
-        self._latest: Progress | None = None
-        self._showing = False
-        self._closed = False
-
-    def show(self, progress: Progress) -> None:
-        # napari handles events while it moves a bar: the next progress, or the end, may come in
-        # the middle of this.
-        self._latest = progress
-        if self._showing:
-            return
-        self._showing = True
-        while self._latest is not None and not self._closed:
-            latest, self._latest = self._latest, None
-            self._bar.set_description(f"{self._title}: {latest}")
-            if not self._closed:
-                self._bar.total = latest.planes * latest.tiles
-                done = (latest.plane - 1) * latest.tiles + latest.tile
-                self._bar.update(done - self._bar.n)
-        self._showing = False
-
-    def close(self) -> None:
-        self._closed = True
-        self._bar.close()
-
-
-class _CancelAtOnce(cancelable_progress):  # type: ignore[misc]  # napari has no types
-    """napari's own waits for the next iteration of a loop, and there is none here."""
-
-    def cancel(self) -> None:
-        super().cancel()
-        self.cancel_callback()
 
 
 @thread_worker(worker_class=Worker, start_thread=False)  # type: ignore[untyped-decorator]  # napari has no types

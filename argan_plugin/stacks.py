@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argan_plugin.arrays import find_value_range
+from argan_plugin.change_cache import ChangeCache
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_file import inspect_model, read_model_file
@@ -38,48 +38,6 @@ _Model = RestorationModel | str | os.PathLike[str] | None
 
 StackProgress = Callable[[int, int, int, int], None]
 """``progress(plane, planes, tile, tiles)``: tiles of the current plane and planes, from 1."""
-
-
-class ChangeCache:
-    """Remembers the network's corrections of the planes that were restored last.
-
-    With it, another strength is only another mixture: the network does not run again. One cache
-    serves one picture or pyramid (its levels differ in shape, and so do not get mixed up) with one
-    model and one value range. A correction is float32: 4 bytes a pixel, as much as an RGBA picture
-    of uint8. Several threads may use it. A pickled copy is empty.
-
-    Parameters
-    ----------
-    limit : int
-        How many bytes it may hold; what was used longest ago goes first. By default 1 GiB, the
-        corrections of 268 megapixels.
-    """
-
-    def __init__(self, limit: int = 2**30) -> None:
-        self._limit = limit
-        self._size = 0
-        self._changes: OrderedDict[tuple[int, ...], NDArray[np.float32]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type[ChangeCache], tuple[int]]:
-        return ChangeCache, (self._limit,)
-
-    def get(self, key: tuple[int, ...]) -> NDArray[np.float32] | None:
-        """Return the correction of a plane, or None if it is not remembered."""
-        with self._lock:
-            change = self._changes.get(key)
-            if change is not None:
-                self._changes.move_to_end(key)
-            return change
-
-    def put(self, key: tuple[int, ...], change: NDArray[np.float32]) -> None:
-        """Remember the correction of a plane, and forget others if there is no room."""
-        with self._lock:
-            replaced = self._changes.pop(key, None)
-            self._size += change.nbytes - (0 if replaced is None else replaced.nbytes)
-            self._changes[key] = change
-            while self._size > self._limit:
-                self._size -= self._changes.popitem(last=False)[1].nbytes
 
 
 def restore_stack(

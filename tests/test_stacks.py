@@ -14,7 +14,8 @@ from dask.base import tokenize
 from numpy.typing import NDArray
 
 from argan_plugin import Cancelled, RestorationModel, UnsupportedImageError, restore
-from argan_plugin.stacks import ChangeCache, restore_lazy, restore_stack
+from argan_plugin.change_cache import ChangeCache
+from argan_plugin.stacks import restore_lazy, restore_stack
 
 
 @pytest.fixture(scope="module")

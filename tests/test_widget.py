@@ -27,6 +27,7 @@ from superqt.utils import WorkerBase
 
 from argan_plugin import RestorationModel, _worker, restore
 from argan_plugin._layers import find_layer_range
+from argan_plugin._progress import Progress, ProgressBar
 from argan_plugin._widget import RestorationWidget
 from tests.conftest import build_model, tiny_info
 
@@ -522,14 +523,14 @@ def test_progress_in_the_activity_dock(viewer: napari.Viewer, qtbot: QtBot) -> N
 
 
 def test_progress_bar_counts_the_tiles_of_all_planes(viewer: napari.Viewer) -> None:
-    bar = _worker._ProgressBar("Restoring", lambda: None)
+    bar = ProgressBar("Restoring", lambda: None)
     (shown,) = progress._all_instances
-    for at in (_worker.Progress(1, 3, 4, 4), _worker.Progress(2, 3, 1, 4)):
+    for at in (Progress(1, 3, 4, 4), Progress(2, 3, 1, 4)):
         bar.show(at)
     assert (shown.n, shown.total) == (5, 12)
     assert shown.desc.startswith("Restoring: plane 2 of 3, tile 1 of 4")
     bar.close()
-    bar.show(_worker.Progress(3, 3, 4, 4))  # too late, and no harm
+    bar.show(Progress(3, 3, 4, 4))  # too late, and no harm
 
 
 @pytest.mark.parametrize("way", ["button", "activity dock"])
