@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -26,7 +29,8 @@ def pairs(config: DegradationConfig, number: int = 40) -> list[tuple[np.ndarray,
 
 @pytest.mark.parametrize("kind", ["clean", "recompressed", "resized", "other_tables"])
 def test_every_kind_gives_patches_of_the_size(kind: str) -> None:
-    for compressed, pristine in pairs(DegradationConfig(**{kind: 1.0})):
+    share: dict[str, Any] = {kind: 1.0}
+    for compressed, pristine in pairs(DegradationConfig(**share)):
         assert compressed.shape == pristine.shape == (SIZE, SIZE)
         assert compressed.dtype == pristine.dtype == np.uint8
 
@@ -87,9 +91,9 @@ def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:
     ("field", "value"),
     [("quality", (0, 50)), ("quality", (60, 50)), ("clean", 1.5), ("low_quality_bias", 0)],
 )
-def test_nonsense_is_refused(field: str, value: object) -> None:
+def test_nonsense_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):
-        DegradationConfig(**{field: value})
+        replace(DegradationConfig(), **{field: value})
 
 
 def test_shares_of_more_than_everything_are_refused() -> None:
