@@ -7,6 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,45 +237,48 @@ def test_settings_are_overridden_and_checked() -> None:
         override(smoke(), "pixel_loss=l7")
 
 
-def run_command(*arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "training", "train", "smoke", *map(str, arguments)],
+@contextmanager
+def run_command(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "training", "train", "smoke"),
+            *("--accelerator", "cpu", "--threads", "1"),
+            *map(str, arguments),
+        ],
         cwd=Path(__file__).parent.parent,
-        # what an earlier run in this process left there for its own processes
-        env={name: value for name, value in os.environ.items() if name != "MASTER_PORT"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # its own processes end with it
     )
+    with process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_two_processes_train_as_one(images: Path, tmp_path: Path) -> None:
     config = short(3, adversarial=None)
     train(config, [images], tmp_path / "one", machine=MACHINE)
-    arguments = ["--accelerator", "cpu", "--devices", "2", "--threads", "1", "--workers", "0"]
-    process = run_command(
-        "--images", images, "--output", tmp_path / "two", *arguments,
-        "--iterations", "3", "--set", "adversarial=None",
-    )  # fmt: skip
-    output, _ = process.communicate(timeout=120)
+    two = ("--devices", "2", "--workers", "0", "--iterations", "3", "--set", "adversarial=None")
+    with run_command("--images", images, "--output", tmp_path / "two", *two) as process:
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5)
+    other = weights(tmp_path / "two")
+    for name, value in weights(tmp_path / "one").items():
+        torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_ctrl_c_saves(images: Path, tmp_path: Path) -> None:
-    process = run_command(
-        "--images", images, "--output", tmp_path, "--iterations", "1000000",
-        "--accelerator", "cpu", "--devices", "1", "--threads", "1",
-    )  # fmt: skip
     log = tmp_path / "log.csv"
-    for _ in range(600):
-        if log.exists() and len(log.read_text().splitlines()) > 1:
-            break
-        assert process.poll() is None, process.communicate()[0]
-        signal.sigtimedwait([], 0.1)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    options = ("--iterations", "1000000", "--workers", "1")
+    with run_command("--images", images, "--output", tmp_path, *options) as process:
+        while not log.exists() or len(log.read_text().splitlines()) < 2:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert load_state(tmp_path / "last.ckpt")["iteration"] >= 50

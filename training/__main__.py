@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         help="change a value of the recipe, such as optimizer.learning_rate=1e-4",
     )
     train.add_argument(
-        "--devices", type=_devices, default="auto", help="processes a node (default: auto)"
+        "--devices", type=int, default=1, metavar="N", help="processes on each node (default: 1)"
     )
     train.add_argument("--num-nodes", type=int, default=1, metavar="N", help="nodes (default: 1)")
     _add_machine(train)
@@ -223,10 +223,6 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="patch workers of each process (1)"
     )
-
-
-def _devices(text: str) -> int | str:
-    return text if text == "auto" else int(text)
 
 
 if __name__ == "__main__":

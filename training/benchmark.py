@@ -43,7 +43,7 @@ def benchmark(
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     config = replace(config, iterations=_WARM_UP + iterations)
-    fabric = launch(config, Machine(accelerator=machine.accelerator, devices=1))
+    fabric = launch(config, Machine(accelerator=machine.accelerator))
     generator = make_player(
         fabric, build_generator(config.generator), config.optimizer, compiled=config.compile
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -62,7 +62,8 @@ class Machine:
     """Where a run runs, in the words of Lightning Fabric."""
 
     accelerator: str = "auto"
-    devices: int | Literal["auto"] = "auto"
+    devices: int = 1
+    """Processes on each node, one a device."""
     num_nodes: int = 1
     threads: int | None = None
     """CPU threads of each process; None leaves the choice to torch."""
