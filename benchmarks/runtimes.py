@@ -3,7 +3,7 @@
 ``python -m benchmarks.runtimes argan.onnx argan-bare.onnx`` needs onnx and onnxruntime; each other
 runtime is one more package (openvino, opencv-python-headless, ncnn and pnnx, ai-edge-litert), and
 the table says which were not there. onnxruntime-web: ``npm install onnxruntime-web``, and the
-folder in ``$NODE_MODULES``.
+folder in ``$NODE_MODULES``; for its row in a browser also selenium, Chromium and chromedriver.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.conditions import conditions_now, save
 from export.parity import Image, compare
 from export.runtimes import RUNTIMES, LiteRT, Run, Runtime, open_onnxruntime
 
@@ -96,7 +97,7 @@ def measure(runtime: Runtime, files: dict[str, Path], threads: int) -> Row:
             sizes = "{} x {}".format(*run.shape[2:])
         images = [random.random(shape, np.float32) for shape in shapes]
         parities = [compare(expected(image), run(image)) for image in images]
-        seconds = _seconds(run, random.random(timed, np.float32))
+        seconds = seconds_per_megapixel(run, random.random(timed, np.float32))
     # Each runtime has errors of its own; what it says is the result.
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
@@ -108,18 +109,18 @@ def measure(runtime: Runtime, files: dict[str, Path], threads: int) -> Row:
         sizes=sizes,
         largest=max(parity.largest for parity in parities),
         levels_changed=sum(parity.levels_changed for parity in parities),
-        seconds_per_megapixel=seconds / math.prod(timed) * 1e6,
+        seconds_per_megapixel=seconds,
     )
 
 
-def _seconds(run: Run, image: Image) -> float:
-    """Return the shortest of some runs, after one that does not count."""
+def seconds_per_megapixel(run: Run, image: Image) -> float:
+    """Return the time of the shortest of some runs, after one that does not count."""
     times = []
     for _ in range(TIMED_RUNS):
         start = time.perf_counter()
         run(image)
         times.append(time.perf_counter() - start)
-    return min(times[1:])
+    return min(times[1:]) / image.size * 1e6
 
 
 def _version(package: str) -> str:
@@ -146,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = {"default": options.default, "bare": options.bare}
     if options.tflite is not None:
         files["tflite"] = options.tflite
+    conditions = conditions_now(options.default, options.threads)
     print(HEADER)
     rows, failed = [], False
     for runtime in RUNTIMES:
@@ -155,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not row.problem and runtime.exact:
             failed |= not (row.largest < LARGEST_DIFFERENCE and row.levels_changed == 0)
     if options.json is not None:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        save(options.json, conditions, rows)
     return int(failed)
 
 

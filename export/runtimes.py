@@ -21,6 +21,7 @@ import numpy as np
 import onnxruntime
 
 from argan_plugin.sessions import INPUT_NAME, OUTPUT_NAME
+from export.browser import ChromiumRun
 from export.parity import Image
 
 Run = Callable[[Image], Image]
@@ -133,15 +134,11 @@ class LiteRT:
 
 
 class _Web:
-    """onnxruntime-web (WebAssembly) in Node.js; ``web_runner.mjs`` says what goes over.
-
-    The npm package is looked for in the folder ``$NODE_MODULES``, by default ``node_modules``.
-    """
+    """onnxruntime-web (WebAssembly) in Node.js; ``web_runner.mjs`` says what goes over."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        modules = os.environ.get("NODE_MODULES", "node_modules")
         script = Path(__file__).with_name("web_runner.mjs")
-        command = ["node", str(script), str(path.resolve()), modules, str(threads)]
+        command = ["node", str(script), str(path.resolve()), str(_node_modules()), str(threads)]
         self._node: Any = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -158,6 +155,15 @@ class _Web:
         return np.frombuffer(data, np.float32).reshape(image.shape)
 
 
+def _node_modules() -> Path:
+    """Return the folder where the npm packages are looked for."""
+    return Path(os.environ.get("NODE_MODULES", "node_modules"))
+
+
+def _chromium(path: Path, threads: int) -> Run:
+    return ChromiumRun(path, _node_modules(), threads)
+
+
 RUNTIMES = (
     Runtime(name="ONNX Runtime", package="onnxruntime", file="default", open=open_onnxruntime),
     Runtime(name="ONNX reference evaluator", package="onnx", file="default", open=_reference),
@@ -171,6 +177,12 @@ RUNTIMES = (
     ),
     Runtime(name="OpenCV DNN", package="opencv-python-headless", file="default", open=_opencv),
     Runtime(name="onnxruntime-web, Node.js", package="onnxruntime-web", file="default", open=_Web),
+    Runtime(
+        name="onnxruntime-web, Chromium",
+        package="onnxruntime-web",
+        file="default",
+        open=_chromium,
+    ),
     Runtime(name="ncnn, by pnnx", package="ncnn", file="bare", open=_ncnn),
     Runtime(name="LiteRT, by onnx2tf", package="ai-edge-litert", file="tflite", open=LiteRT),
 )

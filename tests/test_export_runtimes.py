@@ -71,7 +71,7 @@ def test_a_runtime_that_differs_fails_the_command(
         monkeypatch.setattr("benchmarks.runtimes.RUNTIMES", runtimes)
         codes.append(main(arguments))
     assert codes == [0, 1, 0]
-    rows = json.loads((tmp_path / "rows.json").read_text())
+    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
     assert [row["runtime"] for row in rows] == ["right", "wrong"]
     assert rows[1]["largest"] == pytest.approx(2e-3, rel=1e-3)
     assert "| wrong |" in capsys.readouterr().out

@@ -1,0 +1,110 @@
+"""The measurements behind docs/runtimes.md: the table of variants, and that the page is in step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from argan_plugin.jpeg import round_trip
+from benchmarks import tables, variants
+from training.checkpoint import load_weights, save_weights
+from training.full_image import FullImage
+from training.generator import UNet, UNetConfig
+from training.metrics import psnr
+from training.recipes import smoke
+from training.validation import restore_luma
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(6)
+    shape = UNetConfig(widths=(4, 8), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,))
+    network = UNet(shape)
+    nn.init.normal_(network.head.weight, 0, 0.05)
+    path = tmp_path_factory.mktemp("run") / "weights.safetensors"
+    save_weights(path, network, replace(smoke(), generator=shape), {})
+    return path
+
+
+def save_pictures(folder: Path, *sizes: tuple[int, int]) -> Path:
+    folder.mkdir()
+    random = np.random.default_rng(3)
+    for number, size in enumerate(sizes):
+        grain = random.integers(0, 256, (9, 11), np.uint8)
+        Image.fromarray(grain).resize(size).save(folder / f"{number}.png")
+    return folder
+
+
+def test_the_table_of_variants(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    originals = save_pictures(tmp_path / "originals", (44, 36), (44, 36), (37, 50))
+    others = save_pictures(tmp_path / "others", (256, 256), (256, 256))
+    rows = tmp_path / "rows.json"
+    arguments = ["--images", originals, "--calibration-images", others, "--json", rows]
+    assert variants.main([str(argument) for argument in (checkpoint, *arguments)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(variants.HEADER)
+    default, bare, fixed, half, small = (
+        variants.Row(**row) for row in json.loads(rows.read_text())["rows"]
+    )
+    assert (fixed.options, fixed.pictures) == ("`--batch 1 --height 36 --width 44`", 2)
+    assert {row.pictures for row in (default, bare, half, small)} == {3}
+    for row in (default, bare, fixed, half, small):
+        assert str(row) in printed
+        assert row.seconds_per_megapixel > 0
+    assert (default.loss, bare.loss, fixed.loss) == (0, 0, 0)
+    assert half.megabytes < default.megabytes
+    assert abs(half.loss) < 0.01
+    # by hand, in torch; one picture is no multiple of the stride
+    network = load_weights(checkpoint).network()
+    full = FullImage(network, network.size_multiple)
+    scores = []
+    for path in originals.iterdir():
+        original = np.asarray(Image.open(path))
+        compressed = round_trip(original, quality=10)
+        scores.append(psnr(restore_luma(full, compressed, torch.device("cpu")), original))
+    assert default.psnr[0] == pytest.approx(np.mean(scores), abs=0.01)
+
+
+def test_a_variant_that_cannot_be_says_why(
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = {"(none)": variants.GraphForm(), "int8": variants.GraphForm(precision="int8")}
+    monkeypatch.setattr(variants, "forms", lambda _: both)
+    originals = save_pictures(tmp_path / "originals", (36, 44))  # too small to calibrate on
+    arguments = ["--images", originals, "--calibration-images", originals]
+    assert variants.main([str(argument) for argument in (checkpoint, *arguments)]) == 0
+    *_, row, _, _ = capsys.readouterr().out.splitlines()
+    assert row.startswith("| int8 | int8: expected folders with at least two pictures")
+    assert row.count("|") == variants.HEADER.splitlines()[0].count("|")
+
+
+def test_bad_input(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [str(checkpoint), "--images", str(tmp_path), "--calibration-images", str(tmp_path)]
+    assert variants.main(arguments) == 1
+    assert "expected a folder of original pictures" in capsys.readouterr().err
+    assert variants.main(["missing.safetensors", *arguments[1:]]) == 1
+    assert "missing.safetensors" in capsys.readouterr().err
+
+
+def test_the_page_has_the_tables_of_the_measurements() -> None:
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert tables.refreshed(page) == page, "run: python -m benchmarks.tables"
+
+
+def test_a_page_without_a_place_for_a_table() -> None:
+    page = tables.PAGE.read_text(encoding="utf-8")
+    for mark in ("<!-- table variants -->", "<!-- end runtimes -->"):
+        with pytest.raises(ValueError, match="expected <!-- table"):
+            tables.refreshed(page.replace(mark, ""))
