@@ -144,8 +144,7 @@ class ChromiumRun:
 
     def __init__(self, path: Path, modules: Path, threads: int) -> None:
         resources = ExitStack()
-        # At the latest when Python ends
-        weakref.finalize(self, resources.close)
+        weakref.finalize(self, resources.close)  # at the latest when Python ends
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory()))
         for name in RUNTIME_FILES:
             shutil.copyfile(modules / "onnxruntime-web" / "dist" / name, folder / name)

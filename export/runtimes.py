@@ -11,7 +11,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -139,9 +141,14 @@ class _Web:
     def __init__(self, path: Path, threads: int) -> None:
         script = Path(__file__).with_name("web_runner.mjs")
         command = ["node", str(script), str(path.resolve()), str(_node_modules()), str(threads)]
-        self._node: Any = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        resources = ExitStack()
+        weakref.finalize(self, resources.close)  # at the latest when Python ends
+        self._node: Any = resources.enter_context(
+            subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
         )
+        resources.callback(self._node.kill)
 
     def __call__(self, image: Image) -> Image:
         try:

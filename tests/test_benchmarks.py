@@ -14,6 +14,7 @@ from torch import nn
 
 from argan_plugin.jpeg import round_trip
 from benchmarks import tables, variants
+from export.graph import GraphForm
 from training.checkpoint import load_weights, save_weights
 from training.full_image import FullImage
 from training.generator import UNet, UNetConfig
@@ -80,7 +81,7 @@ def test_a_variant_that_cannot_be_says_why(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    both = {"(none)": variants.GraphForm(), "int8": variants.GraphForm(precision="int8")}
+    both = {"(none)": GraphForm(), "int8": GraphForm(precision="int8")}
     monkeypatch.setattr(variants, "forms", lambda _: both)
     originals = save_pictures(tmp_path / "originals", (36, 44))  # too small to calibrate on
     arguments = ["--images", originals, "--calibration-images", originals]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,3 +76,19 @@ def test_a_runtime_that_differs_fails_the_command(
     assert [row["runtime"] for row in rows] == ["right", "wrong"]
     assert rows[1]["largest"] == pytest.approx(2e-3, rel=1e-3)
     assert "| wrong |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path(os.environ.get("NODE_MODULES", "node_modules"), "onnxruntime-web").is_dir(),
+    reason="needs `npm install onnxruntime-web`, and its folder in $NODE_MODULES",
+)
+@pytest.mark.parametrize("name", ["onnxruntime-web, Node.js", "onnxruntime-web, Chromium"])
+def test_onnxruntime_web_agrees(name: str, files: dict[str, Path]) -> None:
+    (runtime,) = (runtime for runtime in RUNTIMES if runtime.name == name)
+    row = measure(runtime, files, threads=1)
+    if "MissingBrowserError" in row.problem or "'node'" in row.problem:
+        pytest.skip(row.problem)
+    assert row.problem == ""
+    assert row.largest < 1e-6
+    assert row.levels_changed == 0
