@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from argan_plugin.model_file import inspect_model, read_model_file
+from argan_plugin.model_info import ModelInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,8 @@ class Conditions:
         )
 
 
-def conditions_now(model: Path, threads: int) -> Conditions:
-    """Return the conditions of a measurement that begins now, of an ONNX file."""
-    info = inspect_model(read_model_file(model))
+def conditions_now(info: ModelInfo, threads: int) -> Conditions:
+    """Return the conditions of a model's measurement that begins now."""
     return Conditions(
         date=datetime.now(UTC).date().isoformat(),
         processor=_processor(),

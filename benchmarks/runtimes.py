@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from argan_plugin.model_file import inspect_model, read_model_file
 from benchmarks.conditions import conditions_now, save
 from export.parity import Image, compare
 from export.runtimes import RUNTIMES, LiteRT, Run, Runtime, open_onnxruntime
@@ -147,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = {"default": options.default, "bare": options.bare}
     if options.tflite is not None:
         files["tflite"] = options.tflite
-    conditions = conditions_now(options.default, options.threads)
+    conditions = conditions_now(inspect_model(read_model_file(options.default)), options.threads)
     print(HEADER)
     rows, failed = [], False
     for runtime in RUNTIMES:

@@ -174,23 +174,24 @@ def _run(options: argparse.Namespace) -> None:
     pictures = find_pictures(options.images)[: options.most]
     if not pictures:
         raise PictureFolderError(f"{options.images}: expected a folder of original pictures.")
+    print(HEADER)
+    rows: list[Row] = []
+    reference: Scores = {}
     with tempfile.TemporaryDirectory() as folder:
-        default = Path(folder, "argan.onnx")
-        export_onnx(weights, default)
-        conditions = conditions_now(default, options.threads)
-        print(HEADER)
-        rows: list[Row] = []
-        reference: Scores = {}
         for name, form in forms(pictures).items():
-            path = default.with_stem(f"argan-{len(rows)}")
+            path = Path(folder, f"argan-{len(rows)}.onnx")
             try:
                 report = export_onnx(
                     weights, path, form=form, calibration_images=options.calibration_images
                 )
             except ExportError as error:
+                if not rows:
+                    raise
                 problem = " ".join(str(error).split()).removeprefix(f"{path}: ")
                 row = Row(options=name, problem=problem)
             else:
+                if not rows:
+                    conditions = conditions_now(report.info, options.threads)
                 restorer = restorer_of(path, form, report.info.size_multiple, options.threads)
                 seconds, scores = measure(path, restorer, pictures, form, options.threads)
                 reference = reference or scores

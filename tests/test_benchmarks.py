@@ -26,7 +26,7 @@ from training.validation import restore_luma
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(6)
-    shape = UNetConfig(widths=(4, 8), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,))
+    shape = UNetConfig(widths=(4,), encoder_blocks=(), bottleneck_blocks=1, decoder_blocks=())
     network = UNet(shape)
     nn.init.normal_(network.head.weight, 0, 0.05)
     path = tmp_path_factory.mktemp("run") / "weights.safetensors"
@@ -44,8 +44,12 @@ def save_pictures(folder: Path, *sizes: tuple[int, int]) -> Path:
 
 
 def test_the_table_of_variants(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(variants, "TIMED_SHAPE", (1, 1, 16, 16))
     originals = save_pictures(tmp_path / "originals", (44, 36), (44, 36), (37, 50))
     others = save_pictures(tmp_path / "others", (256, 256), (256, 256))
     rows = tmp_path / "rows.json"
