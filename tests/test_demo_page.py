@@ -219,3 +219,12 @@ def test_a_page_that_is_not_whole_says_so(open_page: OpenPage, tiny_model_path: 
     (page.folder / "model.json").unlink()
     assert page.open() == "failed"
     assert page.find("problem").text.startswith("model.json is missing (404)")
+
+
+def test_a_page_opened_as_a_file_says_what_to_do(
+    open_page: OpenPage, tiny_model_path: Path
+) -> None:
+    page = open_page(tiny_model_path)
+    page.address = (page.folder / "index.html").as_uri()
+    assert page.open() == "failed"
+    assert "python -m http.server" in page.find("problem").text

@@ -43,6 +43,7 @@ function restart() {
 }
 
 function restore(file) {
+  if (!worker) return; // why there is none is on the page
   if (document.body.dataset.state === "working") restart();
   picture = file;
   progress.removeAttribute("value"); // no part is done, and how long one takes is not known
@@ -87,8 +88,12 @@ document.addEventListener("drop", (event) => {
 });
 
 find("sample").addEventListener("click", async () => {
-  const response = await fetch("sample.jpg");
-  restore(new File([await response.blob()], "sample.jpg", { type: "image/jpeg" }));
+  const response = await fetch("sample.jpg").catch(() => null);
+  if (response?.ok) {
+    restore(new File([await response.blob()], "sample.jpg", { type: "image/jpeg" }));
+  } else {
+    show("failed", "The sample picture did not load.");
+  }
 });
 
 find("cancel").addEventListener("click", () => {
@@ -101,4 +106,9 @@ find("actual-size").addEventListener("change", ({ target }) =>
   compare.classList.toggle("actual-size", target.checked),
 );
 
-start();
+if (location.protocol === "file:") {
+  // Browsers start no worker from a file.
+  show("failed", "Serve this folder and open its address: python -m http.server");
+} else {
+  start();
+}
