@@ -164,15 +164,15 @@ def test_a_jpeg_with_the_shipped_model_like_python(open_page: OpenPage) -> None:
     model = model_path(model_names()[0])
     page = open_page(model)
     assert page.open() == "ready"
+    page.find("sample").click()
+    page.wait_for("done")
+    assert page.find("status").text == "Done: sample.jpg"
     got = page.restore(SAMPLE)
     decoded = page.decoded()
     assert_like_python(got, decoded, model)
     with Image.open(SAMPLE) as image:
         # Another decoder may round otherwise, and enlarge colour otherwise.
         assert np.abs(np.asarray(image.convert("RGB")).astype(int) - decoded).mean() < 1
-    page.find("sample").click()
-    page.wait_for("done")
-    assert page.find("status").text == "Done: sample.jpg"
     severe = [entry for entry in page.driver.get_log("browser") if entry["level"] == "SEVERE"]
     assert severe == []
 
