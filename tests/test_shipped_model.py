@@ -1,0 +1,72 @@
+"""The weights in the package: what everyone gets who passes no model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
+
+from argan_plugin import ARGANFilter, RestorationModel, model_names, restore
+from argan_plugin._sample_data import vintage_cars
+from argan_plugin.jpeg import round_trip
+
+
+@pytest.fixture(scope="module")
+def model() -> RestorationModel:
+    return RestorationModel()
+
+
+ROWS, COLUMNS = np.mgrid[0:120, 0:160]
+# No photograph of the training set looks like these.
+PICTURES = {
+    "waves": 128 + 60 * np.sin(ROWS / 5) + 50 * np.cos(COLUMNS / 7),
+    "disc": np.where((ROWS - 60) ** 2 + (COLUMNS - 80) ** 2 < 45**2, 220, 40),
+    "bars": np.where(COLUMNS // 9 % 2 == 0, 30, 200),
+}
+
+
+def test_the_default_is_argan_and_costs_less_than_ar_cnn(model: RestorationModel) -> None:
+    assert model_names()[0] == "argan"
+    assert model.name == "argan"
+    assert model.info.kflop_per_pixel <= 213  # AR-CNN's 106,448 multiply-adds, twice
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("quality", [10, 40])
+def test_compressed_pictures_come_nearer_to_the_original(
+    name: str, quality: int, model: RestorationModel
+) -> None:
+    picture = np.rint(PICTURES[name]).astype(np.uint8)
+    compressed = round_trip(picture, quality=quality)
+    restored = restore(compressed, model=model)
+    gain = peak_signal_noise_ratio(picture, restored) - peak_signal_noise_ratio(picture, compressed)
+    assert gain > 0.3
+
+
+@pytest.mark.parametrize("tile_size", [56, 128])
+def test_tiles_do_not_show(tile_size: int, model: RestorationModel) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (230, 170), np.uint8)
+    image = round_trip(noise, quality=30)
+    whole = restore(image, model=model, tile_size=10_000).astype(int)
+    tiled = restore(image, model=model, tile_size=tile_size).astype(int)
+    assert np.abs(tiled - whole).max() <= 1
+
+
+@pytest.mark.parametrize("grey", [0, 1, 77, 128, 254, 255])
+def test_a_constant_picture_stays_as_it_is(grey: int, model: RestorationModel) -> None:
+    image = np.full((100, 100), grey, np.uint8)
+    assert np.abs(restore(image, model=model).astype(int) - grey).max() <= 1
+
+
+def test_the_sample_loses_its_blocks_and_keeps_its_colours() -> None:
+    compressed = vintage_cars()[0][0]
+    restored = np.asarray(Image.fromarray(compressed).filter(ARGANFilter())).astype(float)
+    steps = [
+        np.abs(np.diff(pixels, axis=1)).mean(axis=(0, 2)) for pixels in (compressed * 1.0, restored)
+    ]
+    # how much larger the steps at the borders of blocks are than the others
+    excess = [columns[7::8].mean() / np.delete(columns, np.s_[7::8]).mean() for columns in steps]
+    assert excess[0] > 1.3
+    assert excess[1] < 1 + 0.5 * (excess[0] - 1)
+    assert abs(restored.mean() - compressed.mean()) < 0.5
