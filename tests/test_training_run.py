@@ -27,9 +27,10 @@ from training.checkpoint import CheckpointError, load_state, load_weights, save_
 from training.config import TrainingConfig
 from training.datasets import PictureFolderError
 from training.evaluate import METRICS
+from training.launch import Machine
 from training.recipes import RECIPES, paper, smoke
 from training.run_log import read_log
-from training.train import LossMeans, Machine, TrainingDiverged, train
+from training.train import LossMeans, TrainingDiverged, train
 
 MACHINE = Machine(accelerator="cpu", devices=1, threads=1, workers=0)
 
@@ -148,7 +149,7 @@ def test_a_full_disk_costs_the_save_and_not_the_run(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(train_module, "save_state", full)
+    monkeypatch.setattr("training.run_state.save_state", full)
     monkeypatch.setattr(train_module, "_SAVE_SECONDS", -1)
     monkeypatch.setattr(train_module, "_LOG_INTERVAL", 1)
     with (

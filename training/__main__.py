@@ -36,8 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from training.launch import Machine
     from training.recipes import RECIPES
-    from training.train import Machine, TrainingDiverged, resumed_config, train
+    from training.run_state import STATE_FILE, resumed_config
+    from training.train import TrainingDiverged, train
 
     folder = options.output or Path("runs", options.recipe)
     if options.resume:
@@ -47,7 +49,7 @@ def _train(options: argparse.Namespace) -> None:
             )
         config = resumed_config(folder)
     else:
-        if (folder / "last.ckpt").exists():
+        if (folder / STATE_FILE).exists():
             raise ValueError(
                 f"{folder} holds a run already: go on with --resume, or choose --output"
             )
@@ -90,8 +92,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _benchmark(options: argparse.Namespace) -> None:
     from training.benchmark import benchmark
+    from training.launch import Machine
     from training.recipes import RECIPES
-    from training.train import Machine
 
     machine = Machine(
         accelerator=options.accelerator, threads=options.threads, workers=options.workers

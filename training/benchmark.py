@@ -13,13 +13,13 @@ import torch
 from training.checkpoint import build_generator
 from training.config import TrainingConfig
 from training.datasets import PatchBatches, build_store, open_store, smallest_side
+from training.launch import Machine, launch, make_player, patch_batches
 from training.steps import (
     Player,
     build_discriminator,
     update_discriminator,
     update_generator,
 )
-from training.train import Machine, launch, make_player, patch_batches
 
 _WARM_UP = 5  # torch.compile, memory, prefetched batches
 

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import math
 import signal
-import subprocess
 import threading
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import Tensor
 from tqdm import tqdm
 
-from training.checkpoint import (
-    CheckpointError,
-    build_generator,
-    load_state,
-    load_weights,
-    save_state,
-    save_weights,
-)
-from training.config import OptimizerConfig, TrainingConfig, from_dict, to_dict
+from training.checkpoint import build_generator, load_weights
+from training.config import TrainingConfig
 from training.datasets import (
-    PatchBatches,
     PictureFolderError,
     PictureStore,
     build_store,
@@ -41,12 +28,11 @@ from training.datasets import (
     validation_crops,
 )
 from training.ema import ExponentialMovingAverage
+from training.launch import Machine, launch, make_player, patch_batches
 from training.run_log import RunLog
-from training.steps import Player, build_discriminator, update_discriminator, update_generator
+from training.run_state import WEIGHTS_FILE, RunState
+from training.steps import build_discriminator, update_discriminator, update_generator
 from training.validation import Validation
-
-STATE_FILE = "last.ckpt"
-WEIGHTS_FILE = "weights.safetensors"
 
 _LOG_INTERVAL = 50
 _AGREE_INTERVAL = 10
@@ -55,20 +41,6 @@ _SAVE_SECONDS = 180
 
 class TrainingDiverged(Exception):
     """A loss became NaN or infinite; the last good checkpoint is kept."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """Where a run runs, in the words of Lightning Fabric."""
-
-    accelerator: str = "auto"
-    devices: int = 1
-    """Processes on each node, one a device."""
-    num_nodes: int = 1
-    threads: int | None = None
-    """CPU threads of each process; None leaves the choice to torch."""
-    workers: int = 1
-    """Processes that prepare patches, for each training process; 0 prepares them in the loop."""
 
 
 def train(
@@ -124,7 +96,7 @@ def train(
         judge = build_discriminator(config.adversarial)
         discriminator = make_player(fabric, judge, config.adversarial.optimizer)
     ema = ExponentialMovingAverage(generator.plain, config.ema_decay)
-    run = _Run(config, folder, generator, discriminator, ema)
+    run = RunState(config, folder, generator, discriminator, ema)
     iteration, hours = run.load() if resume else (0, 0.0)
 
     store = _open_store(fabric, images, folder, smallest_side(config), reuse=resume)
@@ -180,68 +152,6 @@ def train(
     return folder / WEIGHTS_FILE
 
 
-def launch(config: TrainingConfig, machine: Machine) -> Fabric:
-    """Start the processes of ``machine`` and return the tool that keeps them together."""
-    one = machine.devices == 1 and machine.num_nodes == 1
-    # Sending BatchNorm's buffers around would change them between the two forward passes of the
-    # discriminator; each process keeps its own.
-    strategy: Any = "auto" if one else DDPStrategy(forward_sync_buffers=False)
-    fabric = Fabric(
-        accelerator=machine.accelerator,
-        devices=machine.devices,
-        num_nodes=machine.num_nodes,
-        strategy=strategy,
-        precision=config.precision,
-    )
-    fabric.launch()
-    return fabric
-
-
-def make_player(
-    fabric: Fabric, network: nn.Module, config: OptimizerConfig, *, compiled: bool = False
-) -> Player:
-    """Put ``network`` on its device, with Adam."""
-    # torch's stubs do not know this form of `to`
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=config.betas)
-    module: Any = torch.compile(network) if compiled else network
-    wrapped, optimizer = fabric.setup(module, adam)
-    return Player(network=wrapped, plain=network, optimizer=optimizer, config=config)
-
-
-def patch_batches(
-    fabric: Fabric,
-    store: PictureStore,
-    numbers: Sequence[int],
-    config: TrainingConfig,
-    iteration: int,
-    workers: int,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield ``compressed, pristine`` on the device, float32 in [0, 1], from ``iteration`` on."""
-    dataset = PatchBatches(store, numbers, config, fabric.global_rank, fabric.world_size)
-    loader = DataLoader(
-        dataset,
-        batch_size=None,  # an item is a batch
-        sampler=range(iteration, config.iterations),
-        num_workers=workers,
-        prefetch_factor=8 if workers else None,
-        worker_init_fn=_ignore_interrupt,
-    )
-    for compressed, pristine in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
-        yield compressed.float() / 255, pristine.float() / 255
-
-
-def resumed_config(folder: Path) -> TrainingConfig:
-    """Return the configuration of the run in ``folder``.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no whole checkpoint.
-    """
-    return from_dict(load_state(folder / STATE_FILE)["config"])
-
-
 class LossMeans:
     """Means of the losses of some iterations; they stay on the device until they are taken."""
 
@@ -273,67 +183,6 @@ class LossMeans:
                     "learning rate."
                 )
         return means
-
-
-@dataclass(frozen=True)
-class _Run:
-    """The parts of a run that its checkpoint holds."""
-
-    config: TrainingConfig
-    folder: Path
-    generator: Player
-    discriminator: Player | None
-    ema: ExponentialMovingAverage
-
-    def save(self, iteration: int, hours: float, pictures: int) -> None:
-        """Write the state and the averaged weights; a full disk costs the save, not the run."""
-        players = [self.generator] + ([self.discriminator] if self.discriminator else [])
-        state = {
-            "config": to_dict(self.config),
-            "iteration": iteration,
-            "hours": hours,
-            "ema": self.ema.network.state_dict(),
-            "networks": [player.plain.state_dict() for player in players],
-            "optimizers": [player.optimizer.state_dict() for player in players],
-        }
-        facts = {
-            "iterations": iteration,
-            "hours": round(hours, 2),
-            "pictures": pictures,
-            "commit": _commit(),
-            "torch": torch.__version__,
-        }
-        try:
-            save_state(self.folder / STATE_FILE, state)
-            save_weights(self.folder / WEIGHTS_FILE, self.ema.network, self.config, facts)
-        except OSError as error:
-            if iteration == self.config.iterations:
-                raise
-            warnings.warn(
-                f"The checkpoint of iteration {iteration} could not be written ({error}); the one "
-                "before it is kept. The run goes on and tries again.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-    def load(self) -> tuple[int, float]:
-        """Take up the state; return the iterations done and their hours."""
-        path = self.folder / STATE_FILE
-        state = load_state(path)
-        try:
-            saved = replace(from_dict(state["config"]), iterations=self.config.iterations)
-            if saved != self.config:
-                raise CheckpointError(f"{path}: it is of another run: {saved} is not {self.config}")
-            players = [self.generator] + ([self.discriminator] if self.discriminator else [])
-            for player, network, optimizer in zip(
-                players, state["networks"], state["optimizers"], strict=True
-            ):
-                player.plain.load_state_dict(network)
-                player.optimizer.load_state_dict(optimizer)
-            self.ema.network.load_state_dict(state["ema"])
-            return int(state["iteration"]), float(state["hours"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{path}: it does not fit this run: {error}") from error
 
 
 def _open_store(
@@ -375,19 +224,3 @@ def _stopped(fabric: Fabric, stop: threading.Event, iteration: int) -> bool:
         return False
     votes = fabric.all_reduce(torch.tensor(float(stop.is_set())), reduce_op="sum")
     return bool(votes)
-
-
-def _ignore_interrupt(_worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _commit() -> str:
-    """Return the commit of the code, with a + if it was changed since; "unknown" outside git."""
-    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-    try:
-        here = Path(__file__).parent
-        return subprocess.run(
-            command, cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

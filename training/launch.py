@@ -1,0 +1,87 @@
+"""What every run needs of its machine: processes, networks on their devices, patches in time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from training.config import OptimizerConfig, TrainingConfig
+from training.datasets import PatchBatches, PictureStore
+from training.steps import Player
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a run runs, in the words of Lightning Fabric."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    """Processes on each node, one a device."""
+    num_nodes: int = 1
+    threads: int | None = None
+    """CPU threads of each process; None leaves the choice to torch."""
+    workers: int = 1
+    """Processes that prepare patches, for each training process; 0 prepares them in the loop."""
+
+
+def launch(config: TrainingConfig, machine: Machine) -> Fabric:
+    """Start the processes of ``machine`` and return the tool that keeps them together."""
+    one = machine.devices == 1 and machine.num_nodes == 1
+    # Sending BatchNorm's buffers around would change them between the two forward passes of the
+    # discriminator; each process keeps its own.
+    strategy: Any = "auto" if one else DDPStrategy(forward_sync_buffers=False)
+    fabric = Fabric(
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.num_nodes,
+        strategy=strategy,
+        precision=config.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+def make_player(
+    fabric: Fabric, network: nn.Module, config: OptimizerConfig, *, compiled: bool = False
+) -> Player:
+    """Put ``network`` on its device, with Adam."""
+    # torch's stubs do not know this form of `to`
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=config.betas)
+    module: Any = torch.compile(network) if compiled else network
+    wrapped, optimizer = fabric.setup(module, adam)
+    return Player(network=wrapped, plain=network, optimizer=optimizer, config=config)
+
+
+def patch_batches(
+    fabric: Fabric,
+    store: PictureStore,
+    numbers: Sequence[int],
+    config: TrainingConfig,
+    iteration: int,
+    workers: int,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield ``compressed, pristine`` on the device, float32 in [0, 1], from ``iteration`` on."""
+    dataset = PatchBatches(store, numbers, config, fabric.global_rank, fabric.world_size)
+    loader = DataLoader(
+        dataset,
+        batch_size=None,  # an item is a batch
+        sampler=range(iteration, config.iterations),
+        num_workers=workers,
+        prefetch_factor=8 if workers else None,
+        worker_init_fn=_ignore_interrupt,
+    )
+    for compressed, pristine in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
+        yield compressed.float() / 255, pristine.float() / 255
+
+
+def _ignore_interrupt(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
