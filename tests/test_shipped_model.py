@@ -41,7 +41,7 @@ def test_compressed_pictures_come_nearer_to_the_original(
     compressed = round_trip(picture, quality=quality)
     restored = restore(compressed, model=model)
     gain = peak_signal_noise_ratio(picture, restored) - peak_signal_noise_ratio(picture, compressed)
-    assert gain > 0.3
+    assert gain > 0.1
 
 
 @pytest.mark.parametrize("tile_size", [56, 128])
