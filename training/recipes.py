@@ -57,7 +57,7 @@ def fidelity() -> TrainingConfig:
         name="fidelity",
         generator=UNetConfig(),
         degradation=_WORLD,
-        # The highest rate that was stable with the clip below.
+        # Trains without diverging, with the clip below; higher rates were not tried.
         optimizer=OptimizerConfig(
             learning_rate=1.5e-3, betas=(0.9, 0.99), warmup=300, cooldown=0.6
         ),
