@@ -33,6 +33,9 @@ class DegradationConfig:
     other_tables: float = 0.0
     """Share of the compressions with quantization tables other than libjpeg's."""
 
+    drawings: float = 0.0
+    """Share of the sources on which text and line art is drawn (:mod:`training.drawings`)."""
+
     studio_range: float = 0.0
     """Share with luma in 16..235 (ITU-R BT.601), the scale of the literature's test figures."""
 
@@ -43,7 +46,14 @@ class DegradationConfig:
             raise ValueError(f"quality: expected 1 <= low <= high <= 100, got {self.quality}")
         if self.low_quality_bias <= 0:
             raise ValueError(f"low_quality_bias: expected > 0, got {self.low_quality_bias}")
-        for name in ("clean", "recompressed", "resized", "other_tables", "studio_range"):
+        for name in (
+            "clean",
+            "recompressed",
+            "resized",
+            "other_tables",
+            "drawings",
+            "studio_range",
+        ):
             _check_share(name, getattr(self, name))
         _check_share(
             "clean + recompressed + resized", self.clean + self.recompressed + self.resized
@@ -115,8 +125,8 @@ class TrainingConfig:
     optimizer: OptimizerConfig
     """Of the generator."""
 
-    pixel_loss: Literal["l2", "l1", "charbonnier"] = "l2"
-    """``l2`` is the paper's."""
+    pixel_loss: Literal["l2", "log_l2", "l1", "charbonnier"] = "l2"
+    """``l2`` is the paper's; the others are explained in :mod:`training.losses`."""
 
     pixel_weight: float = 1.0
     """λ: the weight of the pixel loss, on values in [0, 1]. The adversarial loss has weight 1."""
@@ -156,9 +166,10 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.pixel_loss not in ("l2", "l1", "charbonnier"):
+        if self.pixel_loss not in ("l2", "log_l2", "l1", "charbonnier"):
             raise ValueError(
-                f"pixel_loss: expected 'l2', 'l1' or 'charbonnier', got {self.pixel_loss!r}"
+                "pixel_loss: expected 'l2', 'log_l2', 'l1' or 'charbonnier', "
+                f"got {self.pixel_loss!r}"
             )
         if self.pixel_weight <= 0:
             raise ValueError(f"pixel_weight: expected > 0, got {self.pixel_weight}")

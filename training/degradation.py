@@ -2,7 +2,7 @@
 
 What happens to pictures outside the laboratory, each with a share of its own in
 :class:`~training.config.DegradationConfig`: one compression; two, on shifted 8x8 grids; a resize
-between two; none; quantization tables that are not libjpeg's.
+between two; none; quantization tables that are not libjpeg's; text and line art in the picture.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image
 
 from argan_plugin.jpeg import ijg_luma_table, round_trip
 from training.config import DegradationConfig
+from training.drawings import draw
 
 Luma = NDArray[np.uint8]
 
@@ -69,6 +70,8 @@ def degrade(
     compressed, pristine
         uint8 ``(patch_size, patch_size)`` each, of the same place, at any offset to the 8x8 grid.
     """
+    if config.drawings and rng.random() < config.drawings:
+        source = draw(source, rng)
     if rng.random() < config.studio_range:
         source = np.rint(16 + source * np.float32(219 / 255)).astype(np.uint8)
     kind = rng.random()

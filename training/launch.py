@@ -55,7 +55,14 @@ def make_player(
     """Put ``network`` on its device, with Adam."""
     # torch's stubs do not know this form of `to`
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adam = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=config.betas)
+    adam = torch.optim.Adam(
+        network.parameters(),
+        lr=config.learning_rate,
+        betas=config.betas,
+        # Five times faster on a CPU. On a GPU it would scale float16 gradients back by itself,
+        # and Lightning Fabric then refuses to clip them.
+        fused=fabric.device.type == "cpu",
+    )
     module: Any = torch.compile(network) if compiled else network
     wrapped, optimizer = fabric.setup(module, adam)
     return Player(network=wrapped, plain=network, optimizer=optimizer, config=config)

@@ -11,21 +11,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# 40 dB: the logarithm's weight for a patch stops to rise where nothing is left to see.
+_LOG_EPSILON = 1e-4
 # Below this difference the Charbonnier loss is quadratic: about a quarter of an 8-bit level.
 _CHARBONNIER_EPSILON = 1e-3
 
 
 def pixel_loss(
-    kind: Literal["l2", "l1", "charbonnier"], restored: Tensor, pristine: Tensor
+    kind: Literal["l2", "log_l2", "l1", "charbonnier"], restored: Tensor, pristine: Tensor
 ) -> Tensor:
     """Return the mean difference over all pixels, values in [0, 1].
 
-    ``l2`` is the mean squared error, ``l1`` the mean absolute error, ``charbonnier`` a smooth L1
+    ``l2`` is the mean squared error, ``log_l2`` the mean over the patches of ln(MSE + ε), which is
+    the negative PSNR in another unit: every patch counts the same, whatever its quality and detail, ``l1`` the mean absolute error, ``charbonnier`` a smooth L1
     (Charbonnier et al., ICIP 1994): mean of sqrt(d² + ε²).
     """
     difference = restored - pristine
     if kind == "l2":
         return difference.square().mean()
+    if kind == "log_l2":
+        return torch.log(difference.square().mean(dim=(1, 2, 3)) + _LOG_EPSILON).mean()
     if kind == "l1":
         return difference.abs().mean()
     return torch.sqrt(difference.square() + _CHARBONNIER_EPSILON**2).mean()

@@ -23,6 +23,7 @@ _WORLD = DegradationConfig(
     recompressed=0.10,
     resized=0.07,
     other_tables=0.15,
+    drawings=0.03,
     studio_range=0.25,
 )
 

@@ -1,0 +1,113 @@
+"""Text and line art over a picture or a plain ground: what photographs do not teach.
+
+Compression leaves its most visible marks beside sharp edges on flat ground. Such pictures are rare
+among photographs, and a network that has not seen them blurs them.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Luma = NDArray[np.uint8]
+
+_PLAIN_SHARE = 0.7  # the others are captions and marks on a photograph
+_SMOOTH_SHARE = 0.6  # drawn at twice the size, then reduced; the others have hard edges
+_MOST_MARKS = 12
+_FONT_SIZES = (8, 40)
+_CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
+
+
+def draw(source: Luma, rng: np.random.Generator) -> Luma:
+    """Return a copy of ``source`` with text, lines and shapes drawn on it.
+
+    Parameters
+    ----------
+    source
+        Luma, uint8 ``(height, width)``. Most often only its size is used, under a plain ground.
+    rng
+        Decides everything.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(height, width)``.
+    """
+    height, width = source.shape
+    scale = 2 if rng.random() < _SMOOTH_SHARE else 1
+    if rng.random() < _PLAIN_SHARE:
+        image = Image.new("L", (width * scale, height * scale), _shade(rng))
+    else:
+        image = Image.fromarray(source).resize((width * scale, height * scale))
+    canvas = ImageDraw.Draw(image)
+    marks = (_text, _text, _lines, _box, _bars)
+    for _ in range(int(rng.integers(1, _MOST_MARKS + 1))):
+        mark: Callable[..., None] = marks[rng.integers(len(marks))]
+        mark(canvas, image.size, scale, rng)
+    return np.asarray(image.reduce(scale) if scale > 1 else image)
+
+
+def _shade(rng: np.random.Generator) -> int:
+    """Return a grey level; every second one is black or white, as in print and on screens."""
+    return int(rng.choice((0, 255)) if rng.random() < 0.5 else rng.integers(256))
+
+
+def _point(size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+    return int(rng.integers(size[0])), int(rng.integers(size[1]))
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _text(
+    canvas: ImageDraw.ImageDraw, size: tuple[int, int], scale: int, rng: np.random.Generator
+) -> None:
+    letters = rng.choice(list(_CHARACTERS), (int(rng.integers(1, 8)), int(rng.integers(3, 40))))
+    canvas.multiline_text(
+        _point((size[0], size[1]), rng),
+        "\n".join("".join(line) for line in letters),
+        fill=_shade(rng),
+        font=_font(int(rng.integers(*_FONT_SIZES)) * scale),
+        anchor="mm" if len(letters) == 1 else None,
+    )
+
+
+def _lines(
+    canvas: ImageDraw.ImageDraw, size: tuple[int, int], scale: int, rng: np.random.Generator
+) -> None:
+    points = [_point(size, rng) for _ in range(int(rng.integers(2, 8)))]
+    canvas.line(points, fill=_shade(rng), width=int(rng.integers(1, 6)) * scale)
+
+
+def _box(
+    canvas: ImageDraw.ImageDraw, size: tuple[int, int], scale: int, rng: np.random.Generator
+) -> None:
+    (x0, y0), (x1, y1) = _point(size, rng), _point(size, rng)
+    box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    shape = canvas.rectangle if rng.random() < 0.5 else canvas.ellipse
+    fill = _shade(rng) if rng.random() < 0.5 else None
+    shape(box, fill=fill, outline=_shade(rng), width=int(rng.integers(1, 5)) * scale)
+
+
+def _bars(
+    canvas: ImageDraw.ImageDraw, size: tuple[int, int], scale: int, rng: np.random.Generator
+) -> None:
+    """Draw parallel bars: a bar code, a fence, a table's rules."""
+    (x, y), shade = _point(size, rng), _shade(rng)
+    length, upright = int(rng.integers(8, 96)) * scale, rng.random() < 0.5
+    thickness = int(rng.integers(1, 8)) * scale
+    step = thickness + int(rng.integers(1, 10)) * scale
+    for start in range(0, int(rng.integers(2, 16)) * step, step):
+        box = (
+            (x + start, y, x + start + thickness - 1, y + length)
+            if upright
+            else (x, y + start, x + length, y + start + thickness - 1)
+        )
+        canvas.rectangle(box, fill=shade)
