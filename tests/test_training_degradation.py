@@ -27,7 +27,7 @@ def pairs(config: DegradationConfig, number: int = 40) -> list[tuple[np.ndarray,
     return [degrade(source, SIZE, config, np.random.default_rng(n)) for n in range(number)]
 
 
-@pytest.mark.parametrize("kind", ["clean", "recompressed", "resized", "other_tables"])
+@pytest.mark.parametrize("kind", ["clean", "recompressed", "resized", "other_tables", "drawings"])
 def test_every_kind_gives_patches_of_the_size(kind: str) -> None:
     share: dict[str, Any] = {kind: 1.0}
     for compressed, pristine in pairs(DegradationConfig(**share)):
@@ -79,6 +79,17 @@ def test_studio_range_stays_in_16_to_235() -> None:
     extremes = np.tile(np.array([[0, 255]], np.uint8), (SIZE + MARGIN, SIZE))
     pristine = degrade(extremes, SIZE, config, np.random.default_rng(0))[1]
     assert (pristine.min(), pristine.max()) == (16, 235)
+
+
+def test_drawings_have_flat_grounds_and_hard_edges() -> None:
+    config = DegradationConfig(clean=1.0, drawings=1.0)
+    source = photo(source_size(SIZE, config))
+    patches = [degrade(source, SIZE, config, np.random.default_rng(n))[1] for n in range(60)]
+    # of the photograph itself no patch has a flat row, or a step of 100 levels
+    flat = sum((np.ptp(patch, axis=1) == 0).any() for patch in patches)
+    edges = sum(np.abs(np.diff(patch.astype(int), axis=1)).max() > 100 for patch in patches)
+    assert flat > 20
+    assert edges > 20
 
 
 def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:

@@ -22,9 +22,10 @@ def pixel_loss(
 ) -> Tensor:
     """Return the mean difference over all pixels, values in [0, 1].
 
-    ``l2`` is the mean squared error, ``log_l2`` the mean over the patches of ln(MSE + ε), which is
-    the negative PSNR in another unit: every patch counts the same, whatever its quality and detail, ``l1`` the mean absolute error, ``charbonnier`` a smooth L1
-    (Charbonnier et al., ICIP 1994): mean of sqrt(d² + ε²).
+    ``l2`` is the mean squared error; ``log_l2`` the mean over the patches of ln(MSE + ε), which is
+    the negative PSNR in another unit, so that every patch counts the same, whatever its quality and
+    detail; ``l1`` the mean absolute error; ``charbonnier`` a smooth L1 (Charbonnier et al., ICIP
+    1994), the mean of sqrt(d² + ε²).
     """
     difference = restored - pristine
     if kind == "l2":
