@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# 40 dB: the logarithm's weight for a patch stops to rise where nothing is left to see.
-_LOG_EPSILON = 1e-4
+# About 35 dB: below this error the logarithm's weight for a patch stops to rise, or pictures that
+# need nearly nothing would outvote all others.
+_LOG_EPSILON = 3e-4
 # Below this difference the Charbonnier loss is quadratic: about a quarter of an 8-bit level.
 _CHARBONNIER_EPSILON = 1e-3
 
