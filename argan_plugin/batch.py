@@ -66,7 +66,7 @@ def plan_batch(inputs: Sequence[str], output: str, *, suffix: str | None = None)
     ValueError
         If there is no such plan; the message says what to change.
     """
-    if len(inputs) == 1 and not Path(inputs[0]).is_dir() and not _means_folder(output):
+    if len(inputs) == 1 and not _is_folder(Path(inputs[0])) and not _means_folder(output):
         if suffix is not None:
             raise ValueError(
                 f"a format is only for an output folder; the suffix of {output} says it already"
@@ -82,7 +82,12 @@ def plan_batch(inputs: Sequence[str], output: str, *, suffix: str | None = None)
 
 
 def _means_folder(output: str) -> bool:
-    return Path(output).is_dir() or output.endswith((os.sep, os.altsep or os.sep))
+    return _is_folder(Path(output)) or output.endswith((os.sep, os.altsep or os.sep))
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell as `Path.is_dir` does, yet without an error for what cannot be reached or cannot be."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _check_suffix(output: str) -> None:
@@ -95,17 +100,18 @@ def _check_suffix(output: str) -> None:
 
 def _plan_folder(inputs: Sequence[str], output: str, suffix: str | None) -> Plan:
     folder = Path(output)
-    if folder.exists() and not folder.is_dir():
+    exists = os.path.lexists(folder)
+    if exists and not _is_folder(folder):
         raise ValueError(f"several pictures need a folder as output, but {output} is a file")
-    if not folder.exists() and folder.suffix.lower() in FORMAT_OF_SUFFIX:
+    if not exists and folder.suffix.lower() in FORMAT_OF_SUFFIX:
         raise ValueError(f"several pictures need a folder as output, but {output} names a file")
     plan = Plan()
     for given in inputs:
         source = Path(given)
-        if not source.is_dir():
+        if not _is_folder(source):
             plan.jobs.append(Job(source, folder / _output_name(source, suffix)))
             continue
-        if folder.exists() and folder.samefile(source):
+        if _is_same(source, folder):
             raise ValueError(f"the output {output} is the input folder itself; choose another")
         # Not resolve: a link keeps its own name, while "." and ".." get one.
         name = os.path.basename(os.path.abspath(source))  # noqa: PTH100, PTH119
@@ -143,7 +149,7 @@ def _pictures(folder: Path, output: Path, plan: Plan) -> Iterator[Path]:
                 plan.skipped.append((path, "hidden"))
             elif path.is_symlink():
                 plan.skipped.append((path, "a link to a folder"))
-            elif output.exists() and path.samefile(output):
+            elif _is_same(path, output):
                 plan.skipped.append((path, "the output folder"))
             else:
                 visited.append(name)
@@ -179,10 +185,24 @@ def _check_targets(jobs: list[Job]) -> None:
 
 
 def _identities(paths: Iterable[Path]) -> Iterator[tuple[tuple[int, int], Path]]:
-    """Yield the device and number of each file that exists, which all of its names share."""
+    """Yield the identity of each file that exists."""
     for path in paths:
-        try:
-            status = path.stat()
-        except OSError:  # not there, or not to be reached: reading or writing will say so
-            continue
-        yield (status.st_dev, status.st_ino), path
+        if identity := _identity(path):
+            yield identity, path
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    identity = _identity(path)
+    return identity is not None and identity == _identity(other)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and number of a file or folder, which all of its names share.
+
+    None if it is not there or not to be reached: reading or writing will say so.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -160,6 +160,34 @@ def test_output_that_is_another_input() -> None:
         plan_batch(["in"], "out")
 
 
+@pytest.mark.skipif(not hasattr(os, "pathconf"), reason="names have other limits on Windows")
+def test_names_that_cannot_be_are_left_to_the_reader() -> None:
+    touch("a.jpg")
+    long = "n" * 5000 + ".jpg"
+    Path("loop.jpg").symlink_to("loop.jpg")
+
+    assert planned(long, "loop.jpg", "a.jpg/b.jpg", output="out") == {
+        long: f"out/{long[:-4]}.png",
+        "loop.jpg": "out/loop.png",
+        "a.jpg/b.jpg": "out/b.png",
+    }
+    with pytest.raises(ValueError, match="need a folder as output, but loop"):
+        plan_batch(["a.jpg", long], "loop.jpg")
+
+
+def test_folder_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = os.stat
+
+    def refusing(path: Any, *arguments: Any, **options: Any) -> Any:
+        if "closed" in str(path):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)  # root may reach any file
+
+    assert planned("closed/a.jpg", output="out/") == {"closed/a.jpg": "out/a.png"}
+
+
 def test_format_is_for_folders() -> None:
     with pytest.raises(ValueError, match="only for an output folder"):
         plan_batch(["a.jpg"], "b.png", suffix=".webp")

@@ -1,0 +1,121 @@
+"""The command under bad conditions: the input is intact, nothing half-done is left, one line tells."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system")
+
+_WRITER = Path(__file__).with_name("killed_writer.py")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[Path]:
+    """Give a picture of 120 kB, which must not change."""
+    noise = np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8)
+    path = tmp_path / "in" / "noise.png"
+    path.parent.mkdir()
+    Image.fromarray(noise).save(path)
+    before = path.read_bytes()
+    yield path
+    assert path.read_bytes() == before
+
+
+def run(words: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        list(map(str, words)), capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def argan(source: Path, output: Path, model: Path) -> list[str | Path]:
+    arguments = [source, "-o", output, "--model", model, "--device", "cpu"]
+    return [sys.executable, "-m", "argan_plugin", *arguments]
+
+
+def in_namespace(*script: str) -> list[str | Path]:
+    """Return a command that mounts what it likes and nobody else sees it; skip if it may not."""
+    unshare = ["unshare", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or run([*unshare, "true"]).returncode:
+        pytest.skip("mounting in a namespace of its own is not possible here")
+    return [*unshare, "sh", "-ec", *script]
+
+
+@pytest.mark.parametrize("overwrite", ["keep", "overwrite"])
+@pytest.mark.parametrize("name", ["nameless", "named"])
+def test_killed_at_any_moment(tmp_path: Path, overwrite: str, name: str) -> None:
+    result = run([sys.executable, _WRITER, tmp_path, overwrite, name])
+
+    assert result.returncode == 0, result.stderr
+    states = [line.split() for line in result.stdout.splitlines()]
+    before = "old" if overwrite == "overwrite" else "nothing"
+    assert {state for _, state, _ in states} == {before, "new"}
+    assert len(states) > 20
+    assert states[-1] == ["ended", "new", "0"]
+    beside = max(int(others) for *_, others in states)
+    assert beside <= 1  # a hidden one
+    if sys.platform == "linux" and (overwrite, name) == ("keep", "nameless"):
+        assert beside == 0
+
+
+def test_full_disk(source: Path, tmp_path: Path, tiny_model_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=64k tmpfs "$0"; "$@" || echo "exit $?"; ls -A "$0"'
+
+    result = run([*in_namespace(script), disk, *argan(source, disk / "noise.png", tiny_model_path)])
+
+    assert result.stdout == "exit 1\n"
+    assert result.stderr.splitlines() == [
+        f"argan: failed: {disk}/noise.png: cannot be written: No space left on device.",
+        "argan: 0 done on cpu, 0 skipped, 1 failed",
+    ]
+
+
+def test_read_only_disk(source: Path, tmp_path: Path, tiny_model_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o ro tmpfs "$0"; "$@" || echo "exit $?"; ls -A "$0"'
+
+    result = run([*in_namespace(script), disk, *argan(source, disk / "noise.png", tiny_model_path)])
+
+    assert result.stdout == "exit 1\n"
+    assert "noise.png: cannot be written: Read-only file system.\n" in result.stderr
+    assert result.stderr.count("\n") == 2
+
+
+def test_folder_without_permission(source: Path, tmp_path: Path, tiny_model_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o500)
+    without: list[str] = []
+    if os.geteuid() == 0:  # whom permissions do not bind, unless it gives up its capabilities
+        without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        if not shutil.which("setpriv"):
+            pytest.skip("root cannot give up its rights here")
+
+    result = run([*without, *argan(source, closed / "noise.png", tiny_model_path)])
+
+    assert result.returncode == 1
+    assert "noise.png: cannot be written: Permission denied.\n" in result.stderr
+    assert result.stderr.count("\n") == 2
+    assert not list(closed.iterdir())
+
+
+def test_file_that_becomes_too_large(source: Path, tmp_path: Path, tiny_model_path: Path) -> None:
+    output = tmp_path / "out.png"
+    limited = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh"]  # blocks of 512 bytes
+
+    result = run([*limited, *argan(source, output, tiny_model_path)])
+
+    assert result.returncode == 1
+    assert "out.png: cannot be written: File too large.\n" in result.stderr
+    assert sorted(tmp_path.iterdir()) == [source.parent]
