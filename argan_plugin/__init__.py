@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from argan_plugin.model import RestorationModel
     from argan_plugin.model_info import ModelInfo
     from argan_plugin.pillow_filter import ARGANFilter
-    from argan_plugin.restoration import apply_change, luma_change, restore
+    from argan_plugin.restoration import apply_change, colour_change, luma_change, restore
     from argan_plugin.weights import model_names
 
     __version__: str
@@ -37,6 +37,7 @@ _MODULE_OF = {
     "RestorationModel": "model",
     "UnsupportedImageError": "errors",
     "apply_change": "restoration",
+    "colour_change": "restoration",
     "luma_change": "restoration",
     "model_names": "weights",
     "restore": "restoration",
@@ -54,6 +55,7 @@ __all__ = [
     "UnsupportedImageError",
     "__version__",
     "apply_change",
+    "colour_change",
     "luma_change",
     "model_names",
     "restore",

@@ -115,6 +115,7 @@ def _restore_command(arguments: Sequence[str]) -> int:
     model = open_model(options.model, device=options.device)
     settings = Settings(
         strength=options.strength,
+        chroma=options.chroma,
         tile_size=options.tile_size,
         overwrite=options.overwrite,
         quality=options.quality,
@@ -170,6 +171,7 @@ def _restore_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="how much of the correction to apply, from 0 (none) to 1 (all, the default)",
     )
+    add("--chroma", action="store_true", help="reduce blocks and bleeding of colour, too")
     add("--model", metavar="NAME|PATH", help="an installed model, or an ONNX file of this project")
     add(
         "--device",

@@ -1,4 +1,4 @@
-"""The one definition of luma, and how a change of luma goes back into colours.
+"""The one definition of luma and chroma, and how a change of them goes back into colours.
 
 JPEG files hold Y, Cb and Cr as JFIF defines them (full range, ITU-R BT.601 weights). The network
 corrects Y alone. Adding the same number to R, G and B changes Y by that number, because the weights
@@ -38,6 +38,54 @@ def luma(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     result += rgb[..., 1] * green
     result += rgb[..., 2] * blue
     return result
+
+
+def chroma(rgb: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the JFIF full-range chroma of colours, with zero for grey.
+
+    Parameters
+    ----------
+    rgb : float32 array of shape (height, width, 3)
+        Non-linear R, G and B.
+    y : float32 array of shape (height, width)
+        Their `luma`.
+
+    Returns
+    -------
+    float32 array of shape (2, height, width)
+        Cb and Cr in the same unit, each from -1/2 to 1/2 of the range.
+    """
+    planes: NDArray[np.float32] = np.stack([rgb[..., 2] - y, rgb[..., 0] - y])
+    red, _, blue = LUMA_WEIGHTS
+    planes[0] *= np.float32(0.5 / (1 - blue))
+    planes[1] *= np.float32(0.5 / (1 - red))
+    return planes
+
+
+def rgb_change(luma_change: NDArray[_Float], chroma_change: NDArray[_Float]) -> NDArray[_Float]:
+    """Return by how much R, G and B change when luma and chroma do.
+
+    Parameters
+    ----------
+    luma_change : float array of shape (height, width)
+        Of Y.
+    chroma_change : float array of shape (2, height, width)
+        Of Cb and Cr, in the same unit.
+
+    Returns
+    -------
+    float array of shape (height, width, 3)
+        With zero for chroma, `luma_change` three times, bit for bit.
+    """
+    of = luma_change.dtype.type
+    red, green, blue = LUMA_WEIGHTS
+    # The inverse of `luma` and `chroma`: ITU-T T.871, section 7.
+    red_minus_luma = chroma_change[1] * of(2 * (1 - red))
+    blue_minus_luma = chroma_change[0] * of(2 * (1 - blue))
+    green_minus_luma = -(red_minus_luma * of(red / green) + blue_minus_luma * of(blue / green))
+    differences = np.stack([red_minus_luma, green_minus_luma, blue_minus_luma], axis=-1)
+    differences += luma_change[..., np.newaxis]
+    return differences
 
 
 def add_luma_change(rgb: NDArray[_Float], change: NDArray[_Float]) -> NDArray[_Float]:

@@ -38,7 +38,7 @@ class ARGANFilter(ImageFilter.MultibandFilter):
 
     Parameters
     ----------
-    model, strength, device, tile_size
+    model, strength, chroma, device, tile_size
         As in `argan_plugin.restore`.
 
     Raises
@@ -61,11 +61,13 @@ class ARGANFilter(ImageFilter.MultibandFilter):
         *,
         model: RestorationModel | str | os.PathLike[str] | None = None,
         strength: float = 1.0,
+        chroma: bool = False,
         device: Device = "auto",
         tile_size: int | None = None,
     ) -> None:
         self.model = model
         self.strength = strength
+        self.chroma = chroma
         self.device = device
         self.tile_size = tile_size
 
@@ -93,6 +95,7 @@ class ARGANFilter(ImageFilter.MultibandFilter):
             colours,
             model=self.model,
             strength=self.strength,
+            chroma=self.chroma,
             device=self.device,
             tile_size=self.tile_size,
         )

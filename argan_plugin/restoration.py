@@ -1,8 +1,9 @@
 """`restore`, the one verb: take the marks of JPEG compression out of a picture.
 
-The network corrects luma; its correction is added to R, G and B alike (see `color`). The work goes
-tile by tile from the caller's pixels to the result's, so that beside these two there is never more
-than one tile in float32.
+The network corrects luma; its correction is added to R, G and B alike (see `color`). Chroma follows
+on request, with the restored luma as its guide (see `chroma`). The work goes tile by tile from the
+caller's pixels to the result's, so that beside these two there is never more than one tile in
+float32.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from argan_plugin import arrays, color
 from argan_plugin.arrays import ValueRange
+from argan_plugin.chroma import HALO, chroma_change
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.sessions import Device
@@ -34,6 +36,7 @@ def restore(
     *,
     model: _Model = None,
     strength: float = 1.0,
+    chroma: bool = False,
     channel_axis: int | None = None,
     value_range: tuple[float, float] | None = None,
     tile_size: int | None = None,
@@ -54,6 +57,8 @@ def restore(
     strength : float
         How much of the correction to apply: 0 returns a copy, bit for bit, 1 what the network
         says; up to 10, which exaggerates it.
+    chroma : bool
+        Whether blocks and bleeding of colour are reduced, too. Grey pictures have none.
     channel_axis : int, optional
         The axis of the 3 or 4 channels, if it is not the last.
     value_range : (float, float), optional
@@ -100,12 +105,13 @@ def restore(
         return result
     network = _open(model, device)
 
+    change = _Correction(network, limits, chroma=chroma and pixels.ndim == 3, cancel=cancel)
+
     def restored(window: NDArray[Any]) -> NDArray[Any]:
-        change = _change(window, limits, network, cancel)
-        return _changed(window, change, limits, strength)
+        return _changed(window, change(window), limits, strength)
 
     out = arrays.colour_view(result, channel_axis)
-    _map(restored, pixels, network, tile_size, progress, out=out)
+    _map(restored, pixels, change, tile_size, progress, out=out)
     return result
 
 
@@ -138,12 +144,41 @@ def luma_change(
         As `restore` does.
     """
     pixels, limits = _examine(image, channel_axis, value_range)
-    network = _open(model, device)
+    change = _Correction(_open(model, device), limits, chroma=False, cancel=cancel)
+    return _map(change, pixels, change, tile_size, progress, out=None)
 
-    def change(window: NDArray[Any]) -> NDArray[np.float32]:
-        return _change(window, limits, network, cancel)
 
-    return _map(change, pixels, network, tile_size, progress, out=None)
+def colour_change(
+    image: NDArray[Any],
+    *,
+    model: _Model = None,
+    channel_axis: int | None = None,
+    value_range: tuple[float, float] | None = None,
+    tile_size: int | None = None,
+    device: Device = "auto",
+    progress: _Progress = None,
+    cancel: threading.Event | None = None,
+) -> NDArray[np.float32]:
+    """Return the correction of luma and chroma, to be applied later with any strength.
+
+    Parameters
+    ----------
+    image, model, channel_axis, value_range, tile_size, device, progress, cancel
+        As in `restore`.
+
+    Returns
+    -------
+    float32 array of shape (height, width, 3), or (height, width) for a grey picture
+        What ``restore(image, chroma=True)`` adds to R, G and B, in units of the range.
+
+    Raises
+    ------
+    ArganError, ValueError, TypeError
+        As `restore` does.
+    """
+    pixels, limits = _examine(image, channel_axis, value_range)
+    change = _Correction(_open(model, device), limits, chroma=pixels.ndim == 3, cancel=cancel)
+    return _map(change, pixels, change, tile_size, progress, out=None)
 
 
 def apply_change(
@@ -156,12 +191,14 @@ def apply_change(
 ) -> NDArray[Any]:
     """Apply a correction: ``apply_change(image, luma_change(image))`` equals ``restore(image)``.
 
+    With `colour_change` it equals ``restore(image, chroma=True)``.
+
     Parameters
     ----------
     image, strength, channel_axis, value_range
         As in `restore`.
-    change : float32 array of shape (height, width)
-        What `luma_change` returned for this picture.
+    change : float32 array of shape (height, width) or (height, width, 3)
+        What `luma_change` or `colour_change` returned for this picture.
 
     Returns
     -------
@@ -177,10 +214,10 @@ def apply_change(
     """
     pixels, limits = _examine(image, channel_axis, value_range)
     _check_strength(strength)
-    if change.shape != pixels.shape[:2]:
+    if change.shape not in (pixels.shape[:2], pixels.shape):
         raise UnsupportedImageError(
             f"The change has the shape {change.shape}, but the picture has {pixels.shape[:2]} "
-            "pixels. Use luma_change of the same picture."
+            "pixels. Use luma_change or colour_change of the same picture."
         )
     result = image.copy()
     if strength == 0:
@@ -219,40 +256,59 @@ def _open(model: _Model, device: Device) -> RestorationModel:
     return model
 
 
+class _Correction:
+    """What a window of the picture needs, as a function with the context that it looks at."""
+
+    def __init__(
+        self,
+        network: RestorationModel,
+        limits: ValueRange,
+        *,
+        chroma: bool,
+        cancel: threading.Event | None,
+    ) -> None:
+        self._network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
+        self.size_multiple = network.info.size_multiple
+        # The guide of chroma must be right as far as chroma looks.
+        further = math.ceil(HALO / self.size_multiple) * self.size_multiple if chroma else 0
+        self.halo = network.info.halo + further
+
+    def __call__(self, window: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the change of (height, width) or (height, width, 3) pixels, 1 being the range.
+
+        The change of luma has the shape (height, width); with chroma, that of R, G and B has
+        (height, width, 3).
+        """
+        colours = arrays.to_unit(window, self._limits)
+        luma = color.luma(colours) if colours.ndim == 3 else colours
+        batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
+        restored: NDArray[np.float32] = self._network.run(batch, cancel=self._cancel)[0, 0]
+        change = restored - luma
+        if not self._chroma:
+            return change
+        return color.rgb_change(
+            change, chroma_change(color.chroma(colours, luma), restored, change)
+        )
+
+
 def _map(
     function: Callable[[NDArray[Any]], NDArray[Any]],
     pixels: NDArray[Any],
-    network: RestorationModel,
+    change: _Correction,
     tile_size: int | None,
     progress: _Progress,
     out: NDArray[Any] | None,
 ) -> NDArray[Any]:
-    """Apply a function tile by tile, with the context that the network needs."""
+    """Apply a function tile by tile, with the context that the correction needs."""
     return map_tiles(
         function,
         pixels,
         tile_size=DEFAULT_TILE_SIZE if tile_size is None else tile_size,
-        halo=network.info.halo,
-        size_multiple=network.info.size_multiple,
+        halo=change.halo,
+        size_multiple=change.size_multiple,
         out=out,
         progress=progress,
     )
-
-
-def _change(
-    window: NDArray[Any],
-    limits: ValueRange,
-    network: RestorationModel,
-    cancel: threading.Event | None,
-) -> NDArray[np.float32]:
-    """Return restored minus present luma of (height, width) or (height, width, 3) pixels."""
-    luma = arrays.to_unit(window, limits)
-    if luma.ndim == 3:
-        luma = color.luma(luma)
-    batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
-    restored: NDArray[np.float32] = network.run(batch, cancel=cancel)[0, 0]
-    restored -= luma
-    return restored
 
 
 def _changed(
@@ -261,5 +317,6 @@ def _changed(
     """Return the pixels with the change applied, in their own dtype."""
     values = arrays.as_floats(pixels)
     scaled = change * values.dtype.type(strength * limits.span)
-    values = color.add_luma_change(values, scaled) if values.ndim == 3 else values + scaled
+    of_luma_alone = values.ndim > scaled.ndim
+    values = color.add_luma_change(values, scaled) if of_luma_alone else values + scaled
     return arrays.limit_and_round(values, pixels, limits)

@@ -25,6 +25,9 @@ class Settings:
     strength: float = 1.0
     """As in `restore`."""
 
+    chroma: bool = False
+    """As in `restore`."""
+
     tile_size: int | None = None
     """As in `restore`."""
 
@@ -149,6 +152,7 @@ def _restored(
         pixels[..., 0] if has_two_channels else pixels,
         model=model,
         strength=settings.strength,
+        chroma=settings.chroma,
         tile_size=settings.tile_size,
         progress=progress,
     )

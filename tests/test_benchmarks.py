@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from argan_plugin.jpeg import round_trip
-from benchmarks import tables, variants
+from benchmarks import chroma, tables, variants
 from export.graph import GraphForm
 from training.checkpoint import load_weights, save_weights
 from training.full_image import FullImage
@@ -113,3 +113,28 @@ def test_a_page_without_a_place_for_a_table() -> None:
     for mark in ("<!-- table variants -->", "<!-- end runtimes -->"):
         with pytest.raises(ValueError, match="expected <!-- table"):
             tables.refreshed(page.replace(mark, ""))
+
+
+def test_the_table_of_chroma(
+    tiny_model_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chroma, "_CASES", [("4:2:0", 40), (None, 100)])
+    originals = save_pictures(tmp_path / "originals", (44, 36), (37, 50))
+    assert chroma.main(["--images", str(originals), "--model", str(tiny_model_path)]) == 0
+
+    header, _, coded, original, *_ = capsys.readouterr().out.splitlines()
+    assert chroma.HEADER.startswith(header)
+    cells = coded.split("|")
+    assert cells[1].strip() == "4:2:0, q = 40"
+    pictures = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(originals.iterdir())]
+    expected = [
+        psnr(round_trip(picture, quality=40, subsampling="4:2:0"), picture) for picture in pictures
+    ]
+    assert float(cells[2]) == pytest.approx(np.mean(expected), abs=0.006)
+    assert original.split("|")[1:3] == [" original ", "  "]
+
+    assert chroma.main(["--images", str(tmp_path / "nothing")]) == 1
+    assert "expected a folder of original pictures" in capsys.readouterr().err

@@ -75,6 +75,14 @@ def test_strength_and_tile_size(run: Run, jpeg_photo: Path, tiny_model_path: Pat
     assert np.abs(pixels("half.png").astype(int) - half).max() <= 1
 
 
+def test_chroma(run: Run, jpeg_photo: Path, tiny_model_path: Path) -> None:
+    assert run(jpeg_photo, "-o", "restored.png", "--chroma") == 0
+
+    given = pixels(jpeg_photo)
+    expected = restore(given, model=tiny_model_path, device="cpu", chroma=True)
+    np.testing.assert_array_equal(pixels("restored.png"), expected)
+
+
 @pytest.mark.parametrize(
     ("channels", "restored"), [(None, (...,)), (2, (..., 0)), (3, (...,)), (4, (..., slice(3)))]
 )

@@ -42,6 +42,12 @@ def test_it_gives_what_restore_gives(
     assert np.array_equal(np.asarray(filtered), expected)
 
 
+def test_chroma(model: RestorationModel, photo: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(photo)
+    filtered = image.filter(ARGANFilter(model=model, chroma=True))
+    assert np.array_equal(np.asarray(filtered), restore(photo, model=model, chroma=True))
+
+
 def test_grey_with_alpha(model: RestorationModel, photo: NDArray[np.uint8]) -> None:
     image = _picture("LA", photo)
     filtered = image.filter(ARGANFilter(model=model))

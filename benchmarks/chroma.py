@@ -1,0 +1,90 @@
+"""Measure what restoring chroma gains: docs/real-files.md.
+
+``python -m benchmarks.chroma --images LIVE1`` stores each original as a colour JPEG, restores it
+through `argan_plugin.restore`, with chroma and without, and prints PSNR over R, G and B.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from argan_plugin.jpeg import Subsampling, round_trip
+from argan_plugin.model import RestorationModel
+from argan_plugin.restoration import apply_change, colour_change, luma_change
+from benchmarks.conditions import conditions_now
+from training.datasets import find_pictures
+
+HEADER = (
+    "| picture | JPEG | luma restored | luma and chroma | chroma adds | least, of one picture |\n"
+    "|---|---|---|---|---|---|"
+)
+
+# The last is the original itself, which should stay what it is.
+_CASES: list[tuple[Subsampling | None, int]] = [
+    *(("4:2:0", quality) for quality in (10, 20, 30, 40, 75, 95)),
+    *(("4:4:4", quality) for quality in (10, 40, 95)),
+    (None, 100),
+]
+
+
+def psnr(image: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Return the PSNR in dB over R, G and B of uint8 pictures; inf for equal ones."""
+    error = np.square(image.astype(float) - reference).mean()
+    return float(10 * np.log10(255**2 / error)) if error else np.inf
+
+
+def row(
+    case: tuple[Subsampling | None, int],
+    originals: Sequence[NDArray[np.uint8]],
+    model: RestorationModel,
+) -> str:
+    """Return a row of the table: means over the pictures."""
+    subsampling, quality = case
+    verbs: tuple[Callable[..., NDArray[np.float32]], ...] = (luma_change, colour_change)
+    scores = []
+    for original in originals:
+        compressed = original
+        if subsampling is not None:
+            compressed = round_trip(original, quality=quality, subsampling=subsampling)
+        restored = [apply_change(compressed, verb(compressed, model=model)) for verb in verbs]
+        scores.append([psnr(image, original) for image in (compressed, *restored)])
+    jpeg, luma, both = np.mean(scores, axis=0)
+    least = min(with_chroma - without for _, without, with_chroma in scores)
+    name = "original" if subsampling is None else f"{subsampling}, q = {quality}"
+    first = "" if subsampling is None else f"{jpeg:.2f}"
+    return f"| {name} | {first} | {luma:.2f} | {both:.2f} | {both - luma:+.2f} | {least:+.2f} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table; return 1 after an error that stderr explains."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.chroma", description="Measure what restoring chroma gains."
+    )
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="originals")
+    parser.add_argument("--model", metavar="NAME|PATH", help="by default the shipped one")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the CPU (2)")
+    options = parser.parse_args(arguments)
+    pictures = find_pictures(options.images)
+    if not pictures:
+        print(f"error: {options.images}: expected a folder of original pictures.", file=sys.stderr)
+        return 1
+    model = RestorationModel(options.model, device="cpu", threads=options.threads)
+    conditions = conditions_now(model.info, options.threads)
+    originals = [np.asarray(Image.open(path).convert("RGB")) for path in pictures]
+    print(HEADER)
+    for case in _CASES:
+        print(row(case, originals, model), flush=True)
+    print(f"\nPSNR in dB, means over {len(pictures)} pictures. {conditions}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
