@@ -37,6 +37,9 @@ class Plan:
     failed: list[tuple[Path, str]] = field(default_factory=list)
     """Folders that cannot be looked into, each with the reason."""
 
+    folder: Path | None = None
+    """The output folder; None if one file becomes another."""
+
 
 def plan_batch(inputs: Sequence[str], output: str, *, suffix: str | None = None) -> Plan:
     """Work out which file is read and which is written for each picture.
@@ -81,6 +84,18 @@ def plan_batch(inputs: Sequence[str], output: str, *, suffix: str | None = None)
     return plan
 
 
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and number of a file or folder, which all of its names share.
+
+    None if it is not there or not to be reached: reading or writing will say so.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _means_folder(output: str) -> bool:
     return _is_folder(Path(output)) or output.endswith((os.sep, os.altsep or os.sep))
 
@@ -105,7 +120,7 @@ def _plan_folder(inputs: Sequence[str], output: str, suffix: str | None) -> Plan
         raise ValueError(f"several pictures need a folder as output, but {output} is a file")
     if not exists and folder.suffix.lower() in FORMAT_OF_SUFFIX:
         raise ValueError(f"several pictures need a folder as output, but {output} names a file")
-    plan = Plan()
+    plan = Plan(folder=folder)
     for given in inputs:
         source = Path(given)
         if not _is_folder(source):
@@ -187,22 +202,10 @@ def _check_targets(jobs: list[Job]) -> None:
 def _identities(paths: Iterable[Path]) -> Iterator[tuple[tuple[int, int], Path]]:
     """Yield the identity of each file that exists."""
     for path in paths:
-        if identity := _identity(path):
+        if identity := file_identity(path):
             yield identity, path
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    identity = _identity(path)
-    return identity is not None and identity == _identity(other)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return the device and number of a file or folder, which all of its names share.
-
-    None if it is not there or not to be reached: reading or writing will say so.
-    """
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    identity = file_identity(path)
+    return identity is not None and identity == file_identity(other)

@@ -40,6 +40,14 @@ outputs:
   EXIF, colour profile, XMP, resolution and comments are kept as far as the format can.
   An output appears whole or not at all, and an input is never overwritten.
 
+resuming:
+  Start a long run with --resume, and after a stop or a change start it again in the same way.
+  It keeps a list of its outputs in OUT (.argan-resume.jsonl) and does what is missing, and
+  what it wrote itself from a source that has changed since, or with another model or other
+  settings. An output that is not on the list, or that somebody has changed, is left alone:
+  silently if it is no older than its source, otherwise as one that exists already. With
+  --overwrite these are replaced, too, and what is up to date by the list is skipped.
+
 pictures:
   JPEG, PNG, WebP, TIFF and BMP: grey or RGB with 8 bits, with or without transparency, and
   grey with 16 bits. Palettes, black-and-white, CMYK, and files of several pages or frames are
@@ -107,6 +115,9 @@ def _restore_command(arguments: Sequence[str]) -> int:
     except ValueError as error:
         _say(f"error: {error}")
         return _WRONG_USAGE
+    if options.resume and plan.folder is None:
+        _say("error: --resume needs a folder as output")
+        return _WRONG_USAGE
 
     from argan_plugin.files import strict_decoding
     from argan_plugin.model import open_model
@@ -120,6 +131,7 @@ def _restore_command(arguments: Sequence[str]) -> int:
         overwrite=options.overwrite,
         quality=options.quality,
         show_progress=not options.quiet,
+        resume=options.resume,
     )
     with strict_decoding(options.max_pixels):
         report = restore_files(plan, model, settings)
@@ -198,6 +210,7 @@ def _restore_parser() -> argparse.ArgumentParser:
         help="of JPEG outputs, from 1 to 100 (default: 95)",
     )
     add("--overwrite", action="store_true", help="replace outputs that exist already")
+    add("--resume", action="store_true", help="do what is missing or stale, as told below")
     add(
         "--max-pixels",
         type=_number(int, 1),

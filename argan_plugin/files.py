@@ -11,10 +11,10 @@ import contextlib
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +159,12 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
 
 
 def write_picture(
-    path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False, quality: int = 95
+    path: str | os.PathLike[str],
+    picture: Picture,
+    *,
+    overwrite: bool = False,
+    quality: int = 95,
+    before_naming: Callable[[IO[bytes]], None] | None = None,
 ) -> None:
     """Write a picture whole or not at all, with the metadata that its format can hold.
 
@@ -176,6 +181,8 @@ def write_picture(
         Whether a file that is already there may be replaced.
     quality : int
         For JPEG alone, 1-100. Chroma is never subsampled.
+    before_naming : callable, optional
+        Called with the open file when all of it is written, before it appears at `path`.
 
     Raises
     ------
@@ -201,6 +208,8 @@ def write_picture(
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path, overwrite=overwrite) as file:
             image.save(file, pillow_format, **options)
+            if before_naming:
+                before_naming(file)
     except ImageFileError:
         raise
     except Exception as error:  # so do its encoders at metadata or sizes that a format cannot hold

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,23 @@ from typing import Any
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from argan_plugin.batch import Job, Plan
+from argan_plugin.batch import Job, Plan, file_identity
 from argan_plugin.errors import ArganError, ImageFileError
 from argan_plugin.files import read_picture, write_picture
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
+from argan_plugin.resume import OutputList, Stamp, State, sha256_of
+from argan_plugin.whole_file import remove_leftovers
+
+# Settings that leave the pixels as they are, those of `tile_size` up to float32 rounding.
+_WITHOUT_EFFECT = {"tile_size", "overwrite", "show_progress", "resume"}
+
+_Place = tuple[tuple[int, int], str]
+
+_UP_TO_DATE = {
+    State.CURRENT: "up to date",
+    State.NEWER: "up to date by its date; how it was written is not known",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +53,15 @@ class Settings:
 
     show_progress: bool = True
     """Whether there is a progress bar, if stderr is a terminal."""
+
+    resume: bool = False
+    """Whether outputs that are up to date are left alone, and those replaced that are not any more.
+    The plan must have a folder."""
+
+    def that_matter(self) -> dict[str, Any]:
+        """Return what decides about the outputs, so that a change makes them stale."""
+        names = {field.name for field in dataclasses.fields(self)} - _WITHOUT_EFFECT
+        return {name: getattr(self, name) for name in sorted(names)}
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -86,6 +109,7 @@ def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Re
     report = Report(
         skipped=list(plan.skipped), failed=[f"{path}: {reason}" for path, reason in plan.failed]
     )
+    run = _Run(plan, model, settings, report)
     # A bar of files, or of the tiles of the only file. For None tqdm asks whether it is a terminal.
     alone = len(plan.jobs) == 1
     with tqdm(
@@ -101,7 +125,7 @@ def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Re
 
         try:
             for job in plan.jobs:
-                _do(job, model, settings, show_tile if alone else None, report)
+                run.do(job, show_tile if alone else None)
                 if not alone:
                     bar.update()
         except KeyboardInterrupt:
@@ -109,35 +133,105 @@ def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Re
     return report
 
 
-def _do(
-    job: Job,
-    model: RestorationModel,
-    settings: Settings,
-    progress: Callable[[int, int], None] | None,
-    report: Report,
-) -> None:
-    """Restore one file and put it into the report."""
-    # Before the work; that writing does not overwrite either covers a file that comes meanwhile.
-    if not settings.overwrite and os.path.lexists(job.target):
-        report.existing.append(job.target)
-        return
-    try:
+class _Run:
+    """What the files of one run share."""
+
+    def __init__(
+        self, plan: Plan, model: RestorationModel, settings: Settings, report: Report
+    ) -> None:
+        self._model = model
+        self._settings = settings
+        self._report = report
+        self._outputs: OutputList | None = None
+        if settings.resume:
+            if plan.folder is None:
+                raise ValueError("only a run with an output folder can be resumed")
+            what = {"model": sha256_of(model.path), **settings.that_matter()}
+            self._outputs = OutputList(plan.folder, what)
+        self._source_at: dict[_Place, Path] = {}
+        for folder in {job.target.parent for job in plan.jobs}:
+            remove_leftovers(folder)
+
+    def do(self, job: Job, progress: Callable[[int, int], None] | None) -> None:
+        """Restore one file and put it into the report."""
+        try:
+            # Before the work; that writing does not overwrite either covers a file that comes
+            # meanwhile.
+            overwrite = self._may_replace(job)
+            if overwrite is not None:
+                self._restore(job, progress, overwrite=overwrite)
+            if place := _place(job.target):
+                self._source_at[place] = job.source
+        except ImageFileError as error:  # its message has the path
+            self._report.failed.append(str(error))
+        except ArganError as error:
+            self._report.failed.append(f"{job.source}: {error}")
+        except OSError as error:
+            self._report.failed.append(f"{job.source}: cannot be read: {error.strerror or error}.")
+        except MemoryError:
+            self._report.failed.append(
+                f"{job.source}: there is not enough memory for a picture so large."
+            )
+        except Exception as error:  # one file must not keep a thousand others from being done
+            self._report.failed.append(
+                f"{job.source}: could not be restored for a reason that is not foreseen: "
+                f"{type(error).__name__}: {error}. Please report it."
+            )
+
+    def _may_replace(self, job: Job) -> bool | None:
+        """Tell whether the output may replace a file; None if there is nothing to do at all."""
+        # The plan knows names alone, and some disks take "A.png" and "a.png" for one.
+        place = _place(job.target)
+        if place in self._source_at:
+            raise ImageFileError(
+                f"{job.source}: its output {job.target} is the same file to this disk as that of "
+                f"{self._source_at[place]}; restore them into different folders, or rename one."
+            )
+        overwrite = self._settings.overwrite
+        if self._outputs:
+            state = self._outputs.state(job.target, job.source)
+            if state is State.CURRENT or (state is State.NEWER and not overwrite):
+                self._report.skipped.append((job.target, _UP_TO_DATE[state]))
+                return None
+            overwrite = overwrite or state is State.STALE
+        if not overwrite and os.path.lexists(job.target):
+            self._report.existing.append(job.target)
+            return None
+        return overwrite
+
+    def _restore(
+        self, job: Job, progress: Callable[[int, int], None] | None, *, overwrite: bool
+    ) -> None:
+        """Read, restore and write one file."""
+        settings = self._settings
+        before_naming = None
+        if self._outputs:
+            before_naming = functools.partial(self._outputs.add, job.target, Stamp.of(job.source))
         picture = read_picture(job.source)
         # Under the same name, so that the pixels as they were take no memory while writing.
         picture = dataclasses.replace(
-            picture, pixels=_restored(picture.pixels, model, settings, progress)
+            picture, pixels=_restored(picture.pixels, self._model, settings, progress)
         )
-        write_picture(job.target, picture, overwrite=settings.overwrite, quality=settings.quality)
-    except ImageFileError as error:  # its message has the path
-        report.failed.append(str(error))
-    except ArganError as error:
-        report.failed.append(f"{job.source}: {error}")
-    except MemoryError:
-        report.failed.append(f"{job.source}: there is not enough memory for a picture so large.")
-    else:
-        report.done.append(job.target)
+        write_picture(
+            job.target,
+            picture,
+            overwrite=overwrite,
+            quality=settings.quality,
+            before_naming=before_naming,
+        )
+        self._report.done.append(job.target)
         if picture.note:
-            report.notes.append(f"{job.source}: {picture.note}")
+            self._report.notes.append(f"{job.source}: {picture.note}")
+
+
+def _place(path: Path) -> _Place | None:
+    """Return what tells that two names mean one place on the disk; None for one that is free.
+
+    The file's identity alone would not do: two places can hold one file, linked to save space.
+    """
+    identity = file_identity(path)
+    name = unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+    return identity and (identity, name)
 
 
 def _restored(

@@ -1,4 +1,4 @@
-"""The command under bad conditions: the input is intact, nothing half-done is left, one line tells."""
+"""Bad conditions: the input stays intact, nothing half-done is left, and one line tells."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def source(tmp_path: Path) -> Iterator[Path]:
     assert path.read_bytes() == before
 
 
-def run(words: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
+def run(words: Sequence[object]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         list(map(str, words)), capture_output=True, text=True, check=False, timeout=100
     )
 
 
-def argan(source: Path, output: Path, model: Path) -> list[str | Path]:
-    arguments = [source, "-o", output, "--model", model, "--device", "cpu"]
+def argan(source: Path, output: Path, model: Path) -> list[object]:
+    arguments: list[object] = [source, "-o", output, "--model", model, "--device", "cpu"]
     return [sys.executable, "-m", "argan_plugin", *arguments]
 
 
-def in_namespace(*script: str) -> list[str | Path]:
+def in_namespace(script: str) -> list[str]:
     """Return a command that mounts what it likes and nobody else sees it; skip if it may not."""
     unshare = ["unshare", "--map-root-user", "--mount"]
     if not shutil.which("unshare") or run([*unshare, "true"]).returncode:
         pytest.skip("mounting in a namespace of its own is not possible here")
-    return [*unshare, "sh", "-ec", *script]
+    return [*unshare, "sh", "-ec", script]
 
 
 @pytest.mark.parametrize("overwrite", ["keep", "overwrite"])

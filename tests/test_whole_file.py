@@ -18,9 +18,9 @@ from argan_plugin.whole_file import remove_leftovers, written_whole
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run all tests as this system does it, and as others have to."""
     if request.param == "no nameless files":
-        monkeypatch.setattr(whole_file, "_open_nameless", lambda folder: None)
+        monkeypatch.setattr(whole_file, "_open_nameless", lambda *_: None)
     elif request.param == "no names for them":
-        monkeypatch.setattr(whole_file, "_give_name", lambda file, path: False)
+        monkeypatch.setattr(whole_file, "_give_name", lambda *_: False)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
