@@ -132,6 +132,7 @@ def _restore_command(arguments: Sequence[str]) -> int:
         quality=options.quality,
         show_progress=not options.quiet,
         resume=options.resume,
+        accept_truncated=options.accept_truncated,
     )
     with strict_decoding(options.max_pixels):
         report = restore_files(plan, model, settings)
@@ -212,6 +213,11 @@ def _restore_parser() -> argparse.ArgumentParser:
     add("--overwrite", action="store_true", help="replace outputs that exist already")
     add("--resume", action="store_true", help="do what is missing or stale, as told below")
     add(
+        "--accept-truncated",
+        action="store_true",
+        help="restore what is there of files that are cut off or damaged",
+    )
+    add(
         "--max-pixels",
         type=_number(int, 1),
         default=_MAX_PIXELS,
@@ -248,7 +254,9 @@ def _number(kind: type[float], lowest: float, highest: float = float("inf")) -> 
 
 
 def _say(message: str) -> None:
-    print(f"argan: {message}", file=sys.stderr)
+    """Print one line, whatever names of files hold: a terminal obeys control characters."""
+    shown = (char if char.isprintable() else ascii(char)[1:-1] for char in message)
+    print(f"argan: {''.join(shown)}", file=sys.stderr)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -22,6 +22,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from argan_plugin.errors import ImageFileError
 from argan_plugin.metadata import Metadata, descriptive_exif, read_metadata, save_options
+from argan_plugin.native_stderr import silenced
 from argan_plugin.whole_file import written_whole
 
 READABLE_SUFFIXES = frozenset(
@@ -60,6 +61,10 @@ _ADVICE = {
 }
 
 _WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
+
+
+class DamagedFileError(ImageFileError):
+    """A picture file that is damaged or cut off, so that not all of it can be decoded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -117,9 +122,11 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
 
     Raises
     ------
+    DamagedFileError
+        If the file is damaged or cut off.
     ImageFileError
-        If the file cannot be read, is no such picture, is damaged, or has a mode that cannot be
-        restored. The message begins with the path.
+        If it cannot be read for another reason, is no such picture, or has a mode that cannot be
+        restored. All messages begin with the path.
     """
     try:
         # Pillow would wait for ever at a named pipe.
@@ -130,7 +137,8 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
             _refuse_unsupported(path, image)
             is_tiff = image.format == "TIFF"
             tiff_exif = descriptive_exif(image.getexif()) if is_tiff else b""
-            image.load()
+            with silenced() if is_tiff else contextlib.nullcontext():
+                image.load()
             return Picture(
                 pixels=_pixels(image),
                 metadata=read_metadata(image, tiff_exif=tiff_exif),
@@ -153,7 +161,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
     except Exception as error:  # Pillow's decoders raise nearly anything at damaged files
         if isinstance(error, OSError) and error.errno is not None:
             raise ImageFileError(f"{path}: cannot be read: {error.strerror}.") from error
-        raise ImageFileError(
+        raise DamagedFileError(
             f"{path}: cannot be decoded, it is damaged or cut off ({_reason(error)})."
         ) from error
 

@@ -15,14 +15,16 @@ from tqdm import tqdm
 
 from argan_plugin.batch import Job, Plan, file_identity
 from argan_plugin.errors import ArganError, ImageFileError
-from argan_plugin.files import read_picture, write_picture
+from argan_plugin.files import DamagedFileError, read_picture, write_picture
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
 from argan_plugin.resume import OutputList, Stamp, State, sha256_of
+from argan_plugin.truncated import read_what_is_there
 from argan_plugin.whole_file import remove_leftovers
 
 # Settings that leave the pixels as they are, those of `tile_size` up to float32 rounding.
-_WITHOUT_EFFECT = {"tile_size", "overwrite", "show_progress", "resume"}
+# `accept_truncated` decides which outputs there are, not what is in them.
+_WITHOUT_EFFECT = {"tile_size", "overwrite", "accept_truncated", "show_progress", "resume"}
 
 _Place = tuple[tuple[int, int], str]
 
@@ -50,6 +52,9 @@ class Settings:
 
     quality: int = 95
     """Of the JPEG files among the outputs, 1-100."""
+
+    accept_truncated: bool = False
+    """Whether what is left of damaged files is restored."""
 
     show_progress: bool = True
     """Whether there is a progress bar, if stderr is a terminal."""
@@ -162,6 +167,10 @@ class _Run:
                 self._restore(job, progress, overwrite=overwrite)
             if place := _place(job.target):
                 self._source_at[place] = job.source
+        except DamagedFileError as error:
+            accepts = self._settings.accept_truncated
+            advice = "" if accepts else " --accept-truncated restores what is there."
+            self._report.failed.append(f"{error}{advice}")
         except ImageFileError as error:  # its message has the path
             self._report.failed.append(str(error))
         except ArganError as error:
@@ -207,7 +216,8 @@ class _Run:
         before_naming = None
         if self._outputs:
             before_naming = functools.partial(self._outputs.add, job.target, Stamp.of(job.source))
-        picture = read_picture(job.source)
+        read = read_what_is_there if settings.accept_truncated else read_picture
+        picture = read(job.source)
         # Under the same name, so that the pixels as they were take no memory while writing.
         picture = dataclasses.replace(
             picture, pixels=_restored(picture.pixels, self._model, settings, progress)

@@ -208,6 +208,25 @@ def test_only_the_photo_of_an_mpo_file_is_noted(
     assert "argan: note: two.mpo: only the photo was taken" in capsys.readouterr().err
 
 
+def test_batch_goes_on_after_what_nobody_foresaw(
+    run: Run,
+    photo: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save(photo[:9], "in/a.jpg")
+    save(photo[:8], "in/b.jpg")
+
+    def broken_restore(image: NDArray[Any], **_: Any) -> NDArray[Any]:
+        return image[: 1 // (len(image) - 9)]
+
+    monkeypatch.setattr(restore_files, "restore", broken_restore)
+
+    assert run("in", "-o", "out") == 1
+    assert names("out") == ["b.png"]
+    assert "failed: in/a.jpg: could not be restored for a reason" in capsys.readouterr().err
+
+
 def test_ctrl_c_keeps_what_is_done(
     run: Run,
     photo: NDArray[np.uint8],
@@ -250,6 +269,42 @@ def test_too_little_memory_for_one_of_them(
     assert run("in", "-o", "out") == 1
     assert names("out") == ["b.png"]
     assert "failed: in/a.jpg: there is not enough memory" in capsys.readouterr().err
+
+
+def test_truncated_files_on_request(
+    run: Run, jpeg_photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("short.jpg").write_bytes(jpeg_photo.read_bytes()[:-500])
+
+    assert run("short.jpg", "-o", "out.png") == 1
+    assert ". --accept-truncated restores what is there." in capsys.readouterr().err
+    assert run("short.jpg", "-o", "out.png", "--accept-truncated") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "argan: note: short.jpg: is damaged or cut off; what is there was restored, "
+        "the rest is blank",
+        "argan: 1 done on cpu, 0 skipped, 0 failed",
+    ]
+    assert run(jpeg_photo, "-o", "whole.png", "--accept-truncated") == 0
+    assert "note" not in capsys.readouterr().err
+    np.testing.assert_array_equal(pixels("out.png")[:8], pixels("whole.png")[:8])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+def test_names_are_shown_in_one_line_and_obeyed_by_no_terminal(
+    run: Run, photo: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = "line\nbreak \x1b]0;title\x07 \udcff.jpg"  # the last is a byte that is no UTF-8
+    save(photo[:9, :9], f"in/{strange}", format="JPEG")
+    Path(f"in/bad {strange}").touch()
+
+    assert run("in", "-o", "out", "--resume") == 1
+
+    failed, summary = capsys.readouterr().err.splitlines()
+    assert failed.startswith(r"argan: failed: in/bad line\nbreak \x1b]0;title\x07 \udcff.jpg: ")
+    assert summary == "argan: 1 done on cpu, 0 skipped, 1 failed"
+    assert f"{strange[:-4]}.png" in names("out")
+    Path(f"in/bad {strange}").unlink()
+    assert run("in", "-o", "out", "--resume") == 0
 
 
 def test_too_many_pixels(run: Run, jpeg_photo: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from argan_plugin.errors import ImageFileError
-from argan_plugin.files import Picture, read_picture, strict_decoding, write_picture
+from argan_plugin.files import (
+    DamagedFileError,
+    Picture,
+    read_picture,
+    strict_decoding,
+    write_picture,
+)
 from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.metadata import Metadata
+from argan_plugin.truncated import read_what_is_there
 
 _random = np.random.default_rng(3)
 PIXELS: dict[str, NDArray[Any]] = {
@@ -265,6 +272,49 @@ def test_strict_decoding_refuses_what_is_cut_off(
     with strict_decoding(max_pixels=1000), pytest.raises(ImageFileError, match="cut off"):
         read_picture(path)
     assert ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+def test_what_is_there_of_a_truncated_file(tmp_path: Path, suffix: str) -> None:
+    whole, short = tmp_path / f"whole{suffix}", tmp_path / f"short{suffix}"
+    noise = _random.integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(whole)
+    short.write_bytes(whole.read_bytes()[: -whole.stat().st_size // 4])
+
+    with strict_decoding(max_pixels=9999):
+        with pytest.raises(DamagedFileError, match="cut off"):
+            read_picture(short)
+        expected = read_what_is_there(whole)
+        picture = read_what_is_there(short)
+
+    assert expected.note == ""
+    assert picture.note == "is damaged or cut off; what is there was restored, the rest is blank"
+    # BMP begins at the bottom.
+    rows = slice(-16, None) if suffix == ".bmp" else slice(16)
+    np.testing.assert_array_equal(picture.pixels[rows], expected.pixels[rows])
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_nothing_is_there_of_other_files(tmp_path: Path) -> None:
+    path = tmp_path / "short.webp"
+    path.write_bytes(encoded(Image.fromarray(PIXELS["RGB"]), "WEBP")[:-9])
+
+    with pytest.raises(DamagedFileError, match="cut off"):
+        read_what_is_there(path)
+    with pytest.raises(ImageFileError, match="No such file"):
+        read_what_is_there(tmp_path / "gone.jpg")
+
+
+def test_libtiff_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = encoded(Image.fromarray(PIXELS["RGB"]), "TIFF", compression="jpeg")
+    path = tmp_path / "damaged.tif"
+    path.write_bytes(data.replace(b"\xff\xdb", b"\xff\xfe"))  # tables become comments
+
+    with pytest.raises(DamagedFileError):
+        read_picture(path)
+
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
 
 
 def test_strict_decoding_limits_the_pixels(tmp_path: Path) -> None:
