@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from argan_plugin.consistency import restore_jpeg
     from argan_plugin.errors import (
         ArganError,
         Cancelled,
@@ -41,6 +42,7 @@ _MODULE_OF = {
     "luma_change": "restoration",
     "model_names": "weights",
     "restore": "restoration",
+    "restore_jpeg": "consistency",
 }
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "luma_change",
     "model_names",
     "restore",
+    "restore_jpeg",
 ]
 
 

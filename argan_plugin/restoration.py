@@ -99,7 +99,7 @@ def restore(
     >>> restored = restore(numpy.asarray(PIL.Image.open("photo.jpg")))  # doctest: +SKIP
     """
     pixels, limits = _examine(image, channel_axis, value_range)
-    _check_strength(strength)
+    check_strength(strength)
     result = image.copy()
     if strength == 0:
         return result
@@ -213,7 +213,7 @@ def apply_change(
         If `strength` is not 0 to 10.
     """
     pixels, limits = _examine(image, channel_axis, value_range)
-    _check_strength(strength)
+    check_strength(strength)
     if change.shape not in (pixels.shape[:2], pixels.shape):
         raise UnsupportedImageError(
             f"The change has the shape {change.shape}, but the picture has {pixels.shape[:2]} "
@@ -239,7 +239,8 @@ def _examine(
     return pixels, arrays.find_value_range(pixels, value_range)
 
 
-def _check_strength(strength: float) -> None:
+def check_strength(strength: float) -> None:
+    """Raise ValueError if `restore` does not take this strength."""
     if not 0 <= strength <= _LARGEST_STRENGTH:
         raise ValueError(f"strength must be 0 to {_LARGEST_STRENGTH}, not {strength}")
 

@@ -1,0 +1,48 @@
+"""JPEG's transform: the orthonormal two-dimensional DCT-II of 8x8 blocks (ITU-T T.81, A.3.3).
+
+Orthonormal, so that a distance between coefficients is the distance between the pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 8
+"""Side of a block in pixels."""
+
+_FREQUENCY = np.arange(BLOCK)[:, np.newaxis]
+_BASIS = np.sqrt(2 / BLOCK) * np.cos((2 * np.arange(BLOCK) + 1) * _FREQUENCY * np.pi / (2 * BLOCK))
+_BASIS[0] /= np.sqrt(2)
+
+
+def forward(blocks: NDArray[Any]) -> NDArray[Any]:
+    """Return the coefficients of blocks of pixels, both of shape (..., 8, 8), in float32 or 64.
+
+    Frequencies rise downwards and to the right; a block's mean times 8 is its first coefficient.
+    """
+    basis = _BASIS.astype(blocks.dtype, copy=False)
+    result: NDArray[Any] = basis @ blocks @ basis.T
+    return result
+
+
+def inverse(coefficients: NDArray[Any]) -> NDArray[Any]:
+    """Return the pixels of coefficients: `forward` undone."""
+    basis = _BASIS.astype(coefficients.dtype, copy=False)
+    result: NDArray[Any] = basis.T @ coefficients @ basis
+    return result
+
+
+def split(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return the blocks of a plane as a view: (8 rows, 8 columns) to (rows, columns, 8, 8)."""
+    height, width = plane.shape
+    shape = height // BLOCK, BLOCK, width // BLOCK, BLOCK
+    return plane.reshape(shape).swapaxes(1, 2)
+
+
+def join(blocks: NDArray[Any]) -> NDArray[Any]:
+    """Return a plane of blocks: `split` undone, a copy."""
+    rows, columns = blocks.shape[:2]
+    return blocks.swapaxes(1, 2).reshape(rows * BLOCK, columns * BLOCK)

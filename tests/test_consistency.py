@@ -1,0 +1,256 @@
+"""Restored pictures stay among those that the JPEG file can stand for, and so come nearer."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from scipy.fft import dctn
+from scipy.optimize import minimize
+
+from argan_plugin import dct, restore, restore_jpeg
+from argan_plugin.coefficients import SLACK, nearest_consistent, read_luma_coefficients
+from argan_plugin.consistency import consistent_change
+from argan_plugin.errors import ArganError, ImageFileError, UnsupportedImageError
+from argan_plugin.jpeg import ijg_luma_table
+
+pytest.importorskip("jpegio", reason="pyjpegio has no wheel for this system")
+
+Picture = NDArray[np.uint8]
+EVERY_QUALITY = range(5, 96)
+
+
+def encoded(pixels: Picture, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", **settings)
+    return file.getvalue()
+
+
+def decoded(data: bytes) -> Picture:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def stored_luma(pixels: Picture) -> NDArray[np.float64]:
+    """Return the luma that libjpeg's encoder sees: of JFIF, rounded to whole levels."""
+    return np.asarray(Image.fromarray(pixels).convert("YCbCr"))[..., 0].astype(np.float64)
+
+
+def excess(luma: NDArray[Any], data: bytes) -> float:
+    """Return by how many grey levels a coefficient of a whole block leaves its interval."""
+    stated = read_luma_coefficients(data)
+    height, width = (size // 8 * 8 for size in luma.shape)
+    coefficients = dctn(dct.split(luma[:height, :width] - 128.0), axes=(2, 3), norm="ortho")
+    numbers = stated.numbers[: height // 8, : width // 8]
+    return float(np.max(np.abs(coefficients - numbers * stated.steps) - stated.steps / 2))
+
+
+def error(luma: NDArray[Any], original: NDArray[Any]) -> float:
+    return float(np.linalg.norm(luma.astype(np.float64) - original))
+
+
+@pytest.mark.parametrize("size", [(93, 118), (16, 24), (8, 1), (1, 1), (17, 9)])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"subsampling": "4:4:4"},
+        {"subsampling": "4:2:2"},
+        {"subsampling": "4:2:0", "progressive": True},
+        {"progressive": True},
+        {},
+    ],
+    ids=["4:4:4", "4:2:2", "4:2:0 progressive", "grey progressive", "grey"],
+)
+def test_the_coefficients_are_those_in_the_file(
+    photo: Picture, size: tuple[int, int], settings: dict[str, Any]
+) -> None:
+    height, width = size
+    pixels = photo[:height, :width] if "subsampling" in settings else photo[:height, :width, 0]
+    data = encoded(np.ascontiguousarray(pixels), quality=50, **settings)
+
+    stated = read_luma_coefficients(data)
+
+    np.testing.assert_array_equal(stated.steps, ijg_luma_table(50))
+    shown = dct.join(dct.inverse(stated.numbers * stated.steps))[:height, :width] + 128
+    plane = Image.open(io.BytesIO(data))
+    plane.draft("L", None)  # the luma component as libjpeg decodes it
+    difference = np.asarray(plane) - shown.clip(0, 255)
+    assert np.abs(difference).max() < 0.6  # rounding, and libjpeg's integers
+
+
+def test_originals_are_in_the_set_that_their_file_states(photo: Picture) -> None:
+    random = np.random.default_rng(3)
+    noise = random.integers(0, 2, (64, 64), np.uint8) * np.uint8(255)
+    for pixels in (
+        photo[..., 0],
+        photo[..., 1],
+        noise,
+        random.integers(0, 256, (64, 64), np.uint8),
+    ):
+        for quality in (1, 10, 50, 90, 100):
+            assert excess(pixels, encoded(np.ascontiguousarray(pixels), quality=quality)) < SLACK
+
+
+def test_whole_blocks_are_projected_orthogonally(photo: Picture) -> None:
+    data = encoded(np.ascontiguousarray(photo[:88, :112, 0]), quality=30)
+    stated = read_luma_coefficients(data)
+    wanted = decoded(data) + np.random.default_rng(0).normal(0, 15, (88, 112))
+
+    nearest = nearest_consistent(wanted, stated)
+
+    assert excess(nearest, data) <= SLACK + 1e-9
+    np.testing.assert_allclose(nearest_consistent(nearest, stated), nearest, atol=1e-9)
+    # What is orthogonal to a convex set: the way out, against the way to any point in it.
+    outwards = wanted - nearest
+    assert np.abs(outwards).max() > 1
+    inside = dct.join(dct.inverse(stated.numbers * stated.steps)) + 128
+    for point in (inside, photo[:88, :112, 0]):
+        assert np.sum(outwards * (point - nearest)) <= 1e-6
+
+
+def test_pixels_outside_the_picture_are_free() -> None:
+    original = np.random.default_rng(8).integers(60, 200, (7, 6), np.uint8)
+    stated = read_luma_coefficients(encoded(original, quality=90))
+    wanted = original + np.random.default_rng(9).normal(0, 60, (7, 6))
+
+    nearest = nearest_consistent(wanted, stated)
+
+    # The same question, put to a general solver: the coefficients, within their bounds, whose
+    # pixels in the picture are nearest.
+    centre = (stated.numbers[0, 0] * stated.steps).ravel()
+    reach = (stated.steps / 2 + SLACK).ravel()
+
+    def distance(values: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+        missing = np.zeros((8, 8))
+        missing[:7, :6] = dct.inverse(values.reshape(8, 8))[:7, :6] + 128 - wanted
+        return 0.5 * float(np.sum(missing**2)), dct.forward(missing).ravel()
+
+    bounds = np.stack([centre - reach, centre + reach], axis=1)
+    solved = minimize(distance, centre, jac=True, method="L-BFGS-B", bounds=bounds.tolist())
+    expected = np.sqrt(2 * solved.fun)
+    assert expected > 1
+    assert error(nearest, wanted) == pytest.approx(expected, rel=0.01)
+    assert error(nearest, original) <= error(wanted, original)
+
+
+@pytest.mark.parametrize("quality", EVERY_QUALITY)
+def test_luma_never_moves_away_from_the_original(photo: Picture, quality: int) -> None:
+    """At every quality; 45 x 70 pixels are no whole number of blocks."""
+    pixels = np.ascontiguousarray(photo[:45, :70])
+    data = encoded(pixels, quality=quality, subsampling="4:2:0")
+    original = stored_luma(pixels)
+    given, stated = decoded(data), read_luma_coefficients(data)
+    luma = given @ np.array([0.299, 0.587, 0.114])
+    # A change that no sensible network would make: grain.
+    change = np.random.default_rng(quality).normal(0, 0.05, luma.shape).astype(np.float32)
+    for strength in (0.1, 1.0):
+        kept = consistent_change(given, change, stated, strength)
+        before = error(luma + 255 * strength * change, original)
+        assert error(luma + 255 * kept, original) <= before + 1e-3
+        assert excess(luma + 255 * kept, data) <= SLACK + 1e-3
+
+
+@pytest.mark.parametrize("subsampling", [None, "4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize(("quality", "chroma"), [(50, False), (90, True)])
+def test_restored_files(
+    photo: Picture, subsampling: str | None, quality: int, chroma: bool, tiny_model_path: Path
+) -> None:
+    muted = photo // 2 + np.uint8(64)  # so that nothing reaches black or white
+    pixels = muted if subsampling else np.ascontiguousarray(muted[..., 1])
+    data = encoded(pixels, quality=quality, subsampling=subsampling or "4:4:4")
+    original = stored_luma(pixels) if subsampling else pixels
+    options: dict[str, Any] = {"model": tiny_model_path, "strength": 2.0, "chroma": chroma}
+
+    kept = restore_jpeg(data, **options)
+    free = restore_jpeg(data, consistent=False, **options)
+
+    np.testing.assert_array_equal(free, restore(decoded(data), **options))
+    assert kept.dtype == np.uint8
+    assert kept.shape == pixels.shape
+    weights = np.array([0.299, 0.587, 0.114]) if subsampling else np.array(1.0)
+    lumas = [np.dot(picture, weights) for picture in (kept, free)]
+    assert error(lumas[0], original) < error(lumas[1], original)
+    assert excess(lumas[1], data) > 5
+    assert excess(lumas[0], data) < SLACK + 4  # rounding: half a level in each of 64 pixels
+
+
+def test_strength_zero_and_between(jpeg_photo: Path, tiny_model_path: Path) -> None:
+    given = decoded(jpeg_photo.read_bytes())
+    np.testing.assert_array_equal(restore_jpeg(jpeg_photo, strength=0), given)
+    results = [
+        restore_jpeg(jpeg_photo, model=tiny_model_path, strength=strength).astype(float)
+        for strength in (0.1, 0.5, 1.0)
+    ]
+    moved = [error(result, given) for result in results]
+    assert 0 < moved[0] < moved[1] < moved[2]
+
+
+def test_a_change_of_another_picture_is_refused(photo: Picture) -> None:
+    stated = read_luma_coefficients(encoded(photo))
+    with pytest.raises(UnsupportedImageError, match=r"\(8, 8\).* 93 rows of 118"):
+        consistent_change(photo[:8, :8], np.zeros((8, 8), np.float32), stated)
+
+
+@pytest.mark.parametrize("kind", ["cmyk", "rgb", "small luma"])
+def test_files_without_a_luma_plane(photo: Picture, kind: str, tiny_model_path: Path) -> None:
+    if kind == "cmyk":
+        file = io.BytesIO()
+        Image.fromarray(photo).convert("CMYK").save(file, "JPEG")
+        data = file.getvalue()
+    elif kind == "rgb":
+        data = encoded(photo, keep_rgb=True)
+    else:
+        changed = bytearray(encoded(photo[:16, :16], subsampling="4:4:4"))
+        first = changed.index(b"\xff\xc0") + 10
+        changed[first + 4] = 0x22  # Cb is larger than luma
+        data = bytes(changed)
+    with pytest.raises(UnsupportedImageError, match=r"the given bytes: expected"):
+        restore_jpeg(data, model=tiny_model_path)
+
+
+def test_files_that_are_none(tmp_path: Path, photo: Picture) -> None:
+    with pytest.raises(ImageFileError, match=r"gone\.jpg: cannot be read: No such file"):
+        restore_jpeg(tmp_path / "gone.jpg")
+    with pytest.raises(ImageFileError, match="expected a JPEG file, but it cannot be decoded"):
+        restore_jpeg(b"no picture")
+    with pytest.raises(ImageFileError, match="cannot be decoded"):
+        restore_jpeg(encoded(photo)[:2000])
+    with pytest.raises(ValueError, match="strength must be"):
+        restore_jpeg(encoded(photo), strength=-1)
+
+
+def test_without_pyjpegio(jpeg_photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jpegio", None)
+    with pytest.raises(ArganError, match=r"pip install 'argan-plugin\[consistent\]'"):
+        restore_jpeg(jpeg_photo)
+
+
+@pytest.mark.slow
+def test_live1_at_every_quality() -> None:
+    """Needs the test sets: ``ARGAN_TEST_SETS=FOLDER`` with ``live1`` inside."""
+    sets = os.environ.get("ARGAN_TEST_SETS")
+    if sets is None:
+        pytest.skip("set ARGAN_TEST_SETS to the folder that holds live1")
+    paths = sorted(Path(sets, "live1").glob("*.png"))
+    assert len(paths) == 29
+    for path in paths:
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        original = stored_luma(pixels)
+        for quality in EVERY_QUALITY:
+            data = encoded(pixels, quality=quality, subsampling="4:2:0")
+            given, stated = decoded(data), read_luma_coefficients(data)
+            luma = given @ np.array([0.299, 0.587, 0.114])
+            # a blur: what removes blocks most readily, and texture with them
+            blurred = Image.fromarray(given).filter(ImageFilter.GaussianBlur(1))
+            change = (np.asarray(blurred) @ np.array([0.299, 0.587, 0.114]) - luma) / 255
+            change = change.astype(np.float32)
+            for strength in (0.5, 1.0):
+                kept = consistent_change(given, change, stated, strength)
+                before = error(luma + 255 * strength * change, original)
+                assert error(luma + 255 * kept, original) <= before + 1e-3, (path.name, quality)
