@@ -51,32 +51,58 @@ def colour_view(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
         If it is no array, has no pixels, or another shape.
     """
     if not isinstance(image, np.ndarray):
-        raise UnsupportedImageError(
-            f"A picture must be a numpy array, not {type(image).__module__}."
-            f"{type(image).__qualname__}. Use image.filter(ARGANFilter()) for Pillow, and "
-            "numpy.asarray(image) for others."
-        )
-    if image.size == 0:
-        raise UnsupportedImageError(f"The picture has no pixels: its shape is {image.shape}.")
-    if image.ndim == 2 and channel_axis is None:
-        return image
-    if image.ndim == 3:
+        raise _no_array(image)
+    axis = channel_position(image, channel_axis)
+    return image if axis is None else np.moveaxis(image, axis, -1)[..., :3]
+
+
+def channel_position(image: Any, channel_axis: int | None) -> int | None:
+    """Return which axis of one picture holds its channels, from 0; None for luma.
+
+    Parameters
+    ----------
+    image : any array of shape (height, width), or with one axis more of 3 or 4 channels
+        Not necessarily of numpy: only the shape is looked at.
+    channel_axis : int or None
+        As in `colour_view`.
+
+    Raises
+    ------
+    UnsupportedImageError
+        As `colour_view` does.
+    """
+    shape = getattr(image, "shape", None)
+    if not isinstance(shape, tuple) or not isinstance(getattr(image, "dtype", None), np.dtype):
+        raise _no_array(image)
+    if 0 in shape:
+        raise UnsupportedImageError(f"The picture has no pixels: its shape is {shape}.")
+    if len(shape) == 2 and channel_axis is None:
+        return None
+    if len(shape) == 3:
         axis = -1 if channel_axis is None else channel_axis
         if not -3 <= axis < 3:
             raise UnsupportedImageError(
                 f"channel_axis must be -3 to 2 for an array of 3 axes, not {channel_axis}."
             )
-        if image.shape[axis] in (3, 4):
-            return np.moveaxis(image, axis, -1)[..., :3]
+        if shape[axis] in (3, 4):
+            return axis % 3
     expected = (
         "2 axes (height, width) for luma, or 3 axes with 3 or 4 channels last for RGB or RGBA"
         if channel_axis is None
         else f"3 axes, and 3 or 4 channels on axis {channel_axis}"
     )
     raise UnsupportedImageError(
-        f"A picture must have {expected}, not the shape {image.shape}. Set channel_axis if the "
+        f"A picture must have {expected}, not the shape {shape}. Set channel_axis if the "
         "channels are elsewhere; take image[..., 0] of a single channel; restore the planes of a "
         "stack one by one."
+    )
+
+
+def _no_array(image: object) -> UnsupportedImageError:
+    return UnsupportedImageError(
+        f"A picture must be a numpy array, not {type(image).__module__}."
+        f"{type(image).__qualname__}. Use image.filter(ARGANFilter()) for Pillow, and "
+        "numpy.asarray(image) for others."
     )
 
 

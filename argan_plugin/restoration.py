@@ -2,8 +2,8 @@
 
 The network corrects luma; its correction is added to R, G and B alike (see `color`). Chroma follows
 on request, with the restored luma as its guide (see `chroma`). The work goes tile by tile from the
-caller's pixels to the result's, so that beside these two there is never more than one tile in
-float32.
+caller's pixels to the result's, so that beside these two, of which none need be in memory, there is
+never more than one tile in float32.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,15 @@ from argan_plugin.chroma import HALO, chroma_change
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.sessions import Device
-from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles
+from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles, plan_tiles
+from argan_plugin.windows import (
+    ReadableArray,
+    Window,
+    Windows,
+    WritableArray,
+    check_out,
+    without_alpha,
+)
 
 _Model = RestorationModel | str | os.PathLike[str] | None
 _Progress = Callable[[int, int], None] | None
@@ -32,7 +40,7 @@ _LARGEST_STRENGTH = 10  # nothing is left of a picture there, and numbers cannot
 
 
 def restore(
-    image: NDArray[Any],
+    image: NDArray[Any] | ReadableArray,
     *,
     model: _Model = None,
     strength: float = 1.0,
@@ -41,16 +49,21 @@ def restore(
     value_range: tuple[float, float] | None = None,
     tile_size: int | None = None,
     device: Device = "auto",
+    out: WritableArray | None = None,
     progress: _Progress = None,
     cancel: threading.Event | None = None,
 ) -> NDArray[Any]:
     """Remove JPEG artifacts from a picture.
 
+    With `out` the picture may be larger than the memory: it is read and written by windows.
+
     Parameters
     ----------
     image : array of shape (height, width), (height, width, 3) or (height, width, 4)
         Luma, RGB or RGBA of any height and width from 1; alpha is not touched. Integers of up to
-        32 bits or floats of up to 64 bits.
+        32 bits or floats of up to 64 bits. A numpy array or any other that gives its parts for
+        slices, as ``numpy.memmap``, zarr, h5py and dask do. Floats are read twice: first of all
+        it is made sure that they can be restored.
     model : RestorationModel, str, path or None
         An open model, the name of a shipped one (see `model_names`), or an ONNX file written by
         this project's export. By default the first shipped model, which is kept open.
@@ -69,6 +82,10 @@ def restore(
         same up to float32 rounding.
     device : {"auto", "cuda", "cpu"}
         Where to run, as in `RestorationModel`; leave it alone if `model` is open already.
+    out : array of the shape and dtype of `image`, optional
+        Where to write, by slices: a ``numpy.memmap``, a zarr array, … It must not share pixels with
+        `image`, for a tile looks at its neighbours as they were. After an exception it holds
+        some restored tiles, whole ones, and elsewhere what it held before. It is not flushed.
     progress : callable, optional
         ``progress(done, total)``, called after each tile from the calling thread.
     cancel : threading.Event, optional
@@ -77,8 +94,9 @@ def restore(
     Returns
     -------
     array
-        New; the same shape and dtype as `image`. Each value stays between black and white, or
-        between them and what it was; integers are rounded to the nearest, halves to even.
+        `out`, or a new numpy array; the same shape and dtype as `image`. Each value stays between
+        black and white, or between them and what it was; integers are rounded to the nearest,
+        halves to even.
 
     Raises
     ------
@@ -92,26 +110,35 @@ def restore(
     Cancelled
         If `cancel` was set.
     ValueError, TypeError
-        If an option is wrong.
+        If an option is wrong, or `out` is no such array.
 
     Examples
     --------
     >>> restored = restore(numpy.asarray(PIL.Image.open("photo.jpg")))  # doctest: +SKIP
     """
-    pixels, limits = _examine(image, channel_axis, value_range)
+    source = Windows(image, channel_axis)
     check_strength(strength)
-    result = image.copy()
+    if out is not None:
+        check_out(out, image)
+    limits = _range_of_windows(source, value_range)
+    result = cast("NDArray[Any]", np.empty(image.shape, image.dtype) if out is None else out)
+    target = Windows(result, channel_axis)
     if strength == 0:
+        for window in _parts(source):
+            target[window] = source[window]
         return result
-    network = _open(model, device)
-
-    change = _Correction(network, limits, chroma=chroma and pixels.ndim == 3, cancel=cancel)
+    change = _Correction(
+        _open(model, device), limits, chroma=chroma and len(source.shape) == 3, cancel=cancel
+    )
 
     def restored(window: NDArray[Any]) -> NDArray[Any]:
-        return _changed(window, change(window), limits, strength)
+        pixels = without_alpha(window)
+        changed = _changed(pixels, change(pixels), limits, strength)
+        if pixels.shape == window.shape:
+            return changed
+        return np.concatenate([changed, window[..., 3:]], axis=-1)
 
-    out = arrays.colour_view(result, channel_axis)
-    _map(restored, pixels, change, tile_size, progress, out=out)
+    _map(restored, source, change, tile_size, progress, out=target)
     return result
 
 
@@ -239,6 +266,22 @@ def _examine(
     return pixels, arrays.find_value_range(pixels, value_range)
 
 
+def _range_of_windows(source: Windows, value_range: tuple[float, float] | None) -> ValueRange:
+    """Return the black and white of a picture, after a look at each pixel if they are floats."""
+    limits = arrays.find_value_range(np.zeros(1, source.dtype), value_range)
+    if source.dtype.kind == "f":
+        for window in _parts(source):
+            arrays.find_value_range(without_alpha(source[window]), value_range)
+    return limits
+
+
+def _parts(source: Windows) -> Iterator[Window]:
+    """Yield windows that cover a picture without overlap."""
+    height, width = source.shape[:2]
+    for tile in plan_tiles(height, width, tile_size=DEFAULT_TILE_SIZE, halo=0, size_multiple=1):
+        yield tile.write
+
+
 def check_strength(strength: float) -> None:
     """Raise ValueError if `restore` does not take this strength."""
     if not 0 <= strength <= _LARGEST_STRENGTH:
@@ -294,11 +337,11 @@ class _Correction:
 
 def _map(
     function: Callable[[NDArray[Any]], NDArray[Any]],
-    pixels: NDArray[Any],
+    pixels: NDArray[Any] | Windows,
     change: _Correction,
     tile_size: int | None,
     progress: _Progress,
-    out: NDArray[Any] | None,
+    out: Windows | None,
 ) -> NDArray[Any]:
     """Apply a function tile by tile, with the context that the correction needs."""
     return map_tiles(

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argan_plugin.errors import DeviceError
+from argan_plugin.windows import Window, Windows
 
 DEFAULT_TILE_SIZE: Final = 1024
 """Largest side, in pixels, of the area that one tile keeps. A halo of 32 costs 13 % of extra work
@@ -37,8 +38,6 @@ then, and a tile needs the memory of about one megapixel. The benchmarks tune it
 
 SMALLEST_TILE_SIZE: Final = 64
 """Where halving stops when memory runs out: below it, nearly all the work would be halo."""
-
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +102,12 @@ def plan_tiles(
 
 def map_tiles(
     function: Callable[[NDArray[Any]], NDArray[Any]],
-    image: NDArray[Any],
+    image: NDArray[Any] | Windows,
     *,
     tile_size: int,
     halo: int,
     size_multiple: int,
-    out: NDArray[Any] | None = None,
+    out: NDArray[Any] | Windows | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """Apply a function to a picture tile by tile.
@@ -121,11 +120,11 @@ def map_tiles(
     function : callable
         Maps an array (height, width, ...) to an array of the same height and width. What it
         gives for a pixel may depend only on pixels within `halo` of it.
-    image : array of shape (height, width, ...)
-        The whole picture; the function gets views of it.
+    image : array or Windows of shape (height, width, ...)
+        The whole picture; the function gets its windows, views of an array.
     tile_size, halo, size_multiple : int
         As in `plan_tiles`.
-    out : array of shape (height, width, ...), optional
+    out : array or Windows of shape (height, width, ...), optional
         Where to put the result. By default a new array of the function's dtype.
     progress : callable, optional
         ``progress(done, total)``, called after each tile from the calling thread. `total` grows
@@ -145,6 +144,7 @@ def map_tiles(
     plan = partial(plan_tiles, height, width, halo=halo, size_multiple=size_multiple)
     pending = plan(tile_size=tile_size)
     done = 0
+    whole: Any = out
     while pending:
         tile = pending[0]
         try:
@@ -169,15 +169,15 @@ def map_tiles(
                 for smaller in plan(tile_size=tile_size, area=larger.write)
             ]
             continue
-        if out is None:
-            out = np.empty((height, width, *result.shape[2:]), result.dtype)
-        out[tile.write] = result[tile.keep]
+        if whole is None:
+            whole = np.empty((height, width, *result.shape[2:]), result.dtype)
+        whole[tile.write] = result[tile.keep]
         del pending[0]
         done += 1
         if progress is not None:
             progress(done, done + len(pending))
-    assert out is not None
-    return out
+    returned: NDArray[Any] = whole
+    return returned
 
 
 def checked_tile_size(tile_size: int) -> int:
