@@ -1,0 +1,121 @@
+"""The command, run in this process on any bytes, and what must hold whatever they are."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from PIL import Image
+
+from argan_plugin.cli import main
+from argan_plugin.files import FORMAT_OF_SUFFIX
+
+LONGEST_SECONDS = 10.0
+_MAX_PIXELS = 2_000_000  # so that no picture may take long because it is large
+_SUFFIXES = sorted(FORMAT_OF_SUFFIX)
+
+
+class Finding(Exception):
+    """The command did what it must not; the message says what."""
+
+
+class Command:
+    """``argan INPUT -o OUTPUT``, again and again.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty; each input is written here, so that it can be found after a crash.
+    model : Path
+        A quick one.
+    """
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self._model = model
+        self._source = folder / "input"
+        self._output = folder / "output"
+        self._output.mkdir()
+        self._stderr = os.dup(2)  # for the traceback of a hang, during which 2 is a pipe
+        self.slowest = 0.0
+
+    def run(self, data: bytes, random: Random) -> bool:
+        """Run the command on a file.
+
+        Parameters
+        ----------
+        data : bytes
+            What the file holds.
+        random : Random
+            Decides about the options.
+
+        Returns
+        -------
+        bool
+            Whether there is an output: True for exit code 0, False for 1.
+
+        Raises
+        ------
+        Finding
+            If anything else comes of it, or something is left behind. A hang ends the process.
+        """
+        self._source.write_bytes(data)
+        target = self._output / f"new{random.choice(_SUFFIXES)}"
+        words = [str(self._source), "-o", str(target), "--model", str(self._model)]
+        words += ["--device", "cpu", "--max-pixels", str(_MAX_PIXELS)]
+        words += random.choice(([], ["--accept-truncated"]))
+        words += random.choice(([], ["--strength", "0"]))
+        started = time.perf_counter()
+        faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True, file=self._stderr)
+        try:
+            with _heard() as said:
+                code = main(words)
+        except BaseException as error:
+            raise Finding(f"{type(error).__name__} escaped: {error}") from error
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        self.slowest = max(self.slowest, time.perf_counter() - started)
+        self._examine(code, said.getvalue(), target, data)
+        target.unlink(missing_ok=True)
+        return code == 0
+
+    def _examine(self, code: int, said: str, target: Path, data: bytes) -> None:
+        if code not in (0, 1):
+            raise Finding(f"exit code {code}: {said}")
+        if len(said.splitlines()) != 2 - (code == 0 and "note" not in said):
+            raise Finding(f"not one line and a summary: {said}")
+        if "not foreseen" in said or "not enough memory" in said or "Traceback" in said:
+            raise Finding(said)
+        if self._source.read_bytes() != data:
+            raise Finding("the input has changed")
+        if list(self._output.iterdir()) != [target][: code == 0]:
+            raise Finding(f"exit code {code}, but there is {list(self._output.iterdir())}")
+        if code == 0:
+            with warnings.catch_warnings(action="ignore"), Image.open(target) as image:
+                image.load()  # metadata is kept as it is, also if it is odd
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[io.StringIO]:
+    """Collect what Python prints; what C libraries print is a finding."""
+    said = io.StringIO()
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    kept = os.dup(2)
+    os.dup2(write, 2)
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            yield said
+    finally:
+        os.dup2(kept, 2)
+        with contextlib.suppress(BlockingIOError):
+            said.write(os.read(read, 10_000).decode(errors="replace"))
+        for descriptor in (read, write, kept):
+            os.close(descriptor)
