@@ -132,6 +132,8 @@ class SettingsForm(Container[Any]):
         advanced.changed.connect(self._show_advanced)
         self._show_advanced(advanced.value)
         self.layer_box.changed.connect(self._describe_layer)
+        self._finder: Any = None  # the worker that looks for the chosen device, the newest alone
+        self.native.destroyed.connect(self._close)
         for field in (self._model_box, self._model_file, self._device_box):
             field.changed.connect(self._describe_model)
         self._describe_layer()
@@ -174,14 +176,21 @@ class SettingsForm(Container[Any]):
         except ModelError as error:
             self._summary.value = str(error)
             self._device_found.value = ""
+            self._finder = None
             return
         self._device_found.value = "Opening the model…"
-        finder = find_device(self.settings)
-        finder.returned.connect(self._describe_device)
+        finder = self._finder = find_device(self.settings)
+
+        def describe(text: str) -> None:
+            if finder is self._finder:
+                self._device_found.value = text
+
+        finder.returned.connect(describe)
         finder.start()
 
-    def _describe_device(self, text: str) -> None:
-        self._device_found.value = text
+    def _close(self, _: object = None) -> None:
+        """Touch no field any more: Qt has destroyed them."""
+        self._finder = None
 
 
 def note(name: str) -> Label:

@@ -17,6 +17,7 @@ import numpy as np
 from napari.qt.threading import GeneratorWorker, thread_worker
 from napari.utils.notifications import show_error
 
+from argan_plugin._background import run_in_background
 from argan_plugin._layers import Crop, Source
 from argan_plugin._preferences import Preferences
 from argan_plugin._progress import Progress, ProgressBar
@@ -134,10 +135,10 @@ def start(
 def find_device(settings: Preferences) -> str:
     """Open the model, so that the first run starts at once, and say where it is going to run."""
     try:
-        device = open_model(settings.model, device=settings.device).device
+        model = run_in_background(lambda: open_model(settings.model, device=settings.device))
     except ArganError as error:
         return str(error)
-    return f"Runs on {DEVICE_NAMES[device]}."
+    return f"Runs on {DEVICE_NAMES[model.device]}."
 
 
 @thread_worker(worker_class=Worker, start_thread=False)  # type: ignore[untyped-decorator]  # napari has no types
@@ -147,7 +148,7 @@ def _restore(
     """Do a job. Errors are returned: napari 0.9.2 fails itself when a worker raises one."""
     yield from ()  # nothing, but only a generator has the signal that progress is reported by
     try:
-        return _outcome(job, cancel, report)
+        return run_in_background(lambda: _outcome(job, cancel, report))
     except ArganError as error:
         return Failure(str(error))
     except MemoryError:

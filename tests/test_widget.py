@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import dask.array as da
 import napari
@@ -25,10 +26,11 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtGui import QAction  # type: ignore[attr-defined]  # it is chosen at run time
 from superqt.utils import WorkerBase
 
-from argan_plugin import RestorationModel, _worker, restore
+from argan_plugin import RestorationModel, _form, _worker, restore
 from argan_plugin._layers import find_layer_range
 from argan_plugin._progress import Progress, ProgressBar
 from argan_plugin._widget import RestorationWidget
+from argan_plugin.model import open_model
 from tests.conftest import build_model, tiny_info
 
 MANIFEST = Path(__file__).parents[1] / "napari.yaml"
@@ -653,6 +655,48 @@ def test_the_form_says_what_model_and_device_are(viewer: napari.Viewer, qtbot: Q
     settings = open_widget(viewer)["settings"]
     assert settings["summary"].value == tiny_info().summary
     qtbot.waitUntil(lambda: settings["device_found"].value == "Runs on the CPU.", timeout=PATIENCE)
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Yield an event without which no model of device "auto" opens."""
+    door = threading.Event()
+
+    def slowly(*args: Any, device: str) -> RestorationModel:
+        if device == "auto":
+            door.wait(PATIENCE / 1000)
+        return open_model(*args, device="cpu")
+
+    monkeypatch.setattr(_worker, "open_model", slowly)
+    yield door
+    door.set()
+
+
+def test_close_the_window_while_the_model_is_opened(
+    viewer: napari.Viewer, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    # napari stops workers on closing, but what one has said by then still arrives.
+    finder = MagicMock()
+    monkeypatch.setattr(_form, "find_device", lambda _: finder)
+    widget = open_widget(viewer)
+    gone = threading.Event()
+    widget.native.destroyed.connect(gone.set)
+    viewer.close()
+    qtbot.waitUntil(gone.is_set, timeout=PATIENCE)
+    (hear,) = finder.returned.connect.call_args.args
+    hear("Runs on the CPU.")
+
+
+def test_the_form_speaks_of_the_device_chosen_last(
+    viewer: napari.Viewer, door: threading.Event, qtbot: QtBot
+) -> None:
+    settings = open_widget(viewer)["settings"]
+    settings["device"].value = "cpu"
+    qtbot.waitUntil(lambda: settings["device_found"].value == "Runs on the CPU.", timeout=PATIENCE)
+    settings["device_found"].value = "unchanged"
+    door.set()
+    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=PATIENCE)
+    assert settings["device_found"].value == "unchanged"
 
 
 def test_preferences_are_where_the_widget_begins(
