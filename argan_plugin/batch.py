@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from argan_plugin.files import FORMAT_OF_SUFFIX, READABLE_SUFFIXES
+from argan_plugin.formats import FORMAT_OF_SUFFIX, LOSSLESS, READABLE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _plan_folder(inputs: Sequence[str], output: str, suffix: str | None) -> Plan
 def _output_name(source: Path, suffix: str | None) -> str:
     """Name the output. JPEG becomes PNG: writing it as JPEG would add a new loss to the old."""
     if suffix is None:
-        kept = FORMAT_OF_SUFFIX.get(source.suffix.lower(), "JPEG") != "JPEG"
+        kept = FORMAT_OF_SUFFIX.get(source.suffix.lower()) in LOSSLESS
         suffix = source.suffix if kept else ".png"
     return source.stem + suffix
 

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 _DONE, _FAILED, _WRONG_USAGE, _INTERRUPTED = 0, 1, 2, 130
 
-_SUFFIX_OF_FORMAT = {"png": ".png", "webp": ".webp", "tiff": ".tiff", "jpeg": ".jpg"}
+_SUFFIX_OF_FORMAT = {
+    "png": ".png",
+    "webp": ".webp",
+    "tiff": ".tiff",
+    "jxl": ".jxl",
+    "jpeg": ".jpg",
+    "avif": ".avif",
+}
 
 # Twice Pillow's MAX_IMAGE_PIXELS, which is where Pillow itself begins to refuse.
 _MAX_PIXELS = 178_956_970
@@ -36,8 +43,9 @@ outputs:
   Several pictures, or a folder: OUT is a folder, and a folder's tree is mirrored in it. Of
   several inputs each folder gets a folder of its own name. PNG, TIFF and WebP files keep
   their suffix, all others become PNG, so that JPEG adds no new loss; --format changes that.
-  PNG, TIFF and WebP are written without loss, JPEG with --quality and full chroma (4:4:4).
-  EXIF, colour profile, XMP, resolution and comments are kept as far as the format can.
+  PNG, TIFF, WebP and JPEG XL (with pillow-jxl-plugin) are written without loss, JPEG and AVIF
+  with --quality and full chroma (4:4:4). EXIF, colour profile, XMP, resolution and comments
+  are kept as far as the format can, and the dates of the files with --keep-times.
   An output appears whole or not at all, and an input is never overwritten.
 
 resuming:
@@ -49,9 +57,11 @@ resuming:
   --overwrite these are replaced, too, and what is up to date by the list is skipped.
 
 pictures:
-  JPEG, PNG, WebP, TIFF and BMP: grey or RGB with 8 bits, with or without transparency, and
-  grey with 16 bits. Palettes, black-and-white, CMYK, and files of several pages or frames are
-  refused. Of an MPO file the photo itself is taken.
+  JPEG, PNG, WebP, TIFF, BMP, AVIF, and GIF if it is named itself: grey, RGB, palettes (which
+  become RGB), with or without transparency, and CMYK, of 8 bits; grey of 16 bits, and with
+  imagecodecs RGB of 16 bits. JPEG and TIFF keep CMYK, for others it becomes RGB. Pages go into
+  TIFF, animations into PNG, WebP or TIFF, frame by frame. Black-and-white pictures are
+  skipped. Of an MPO file the photo itself is taken.
 
 exit codes:
   0    all done
@@ -130,6 +140,7 @@ def _restore_command(arguments: Sequence[str]) -> int:
         tile_size=options.tile_size,
         overwrite=options.overwrite,
         quality=options.quality,
+        keep_times=options.keep_times,
         show_progress=not options.quiet,
         resume=options.resume,
         accept_truncated=options.accept_truncated,
@@ -208,8 +219,9 @@ def _restore_parser() -> argparse.ArgumentParser:
         type=_number(int, 1, 100),
         default=95,
         metavar="N",
-        help="of JPEG outputs, from 1 to 100 (default: 95)",
+        help="of JPEG and AVIF outputs, from 1 to 100 (default: 95)",
     )
+    add("--keep-times", action="store_true", help="give outputs the dates of their inputs")
     add("--overwrite", action="store_true", help="replace outputs that exist already")
     add("--resume", action="store_true", help="do what is missing or stale, as told below")
     add(

@@ -7,6 +7,7 @@
     ├── DeviceError            the requested device cannot be used, or has not enough memory
     ├── UnsupportedImageError  pixels that cannot be restored: shape, dtype, mode, NaN, no pixels
     ├── ImageFileError         a file that cannot be read or written
+    │   └── NothingToRestore   a file that cannot have JPEG artifacts
     └── Cancelled              the caller asked to stop
 
 `UnsupportedImageError` is a ``ValueError`` too. Each message says what was expected, what came, and
@@ -33,6 +34,10 @@ class UnsupportedImageError(ArganError, ValueError):
 
 class ImageFileError(ArganError):
     """An image file that cannot be read or written."""
+
+
+class NothingToRestore(ImageFileError):
+    """A picture that cannot have JPEG artifacts, being black and white only."""
 
 
 class Cancelled(ArganError):

@@ -1,4 +1,4 @@
-"""Pictures on disk: read with their metadata, written whole or not at all.
+"""Pictures on disk, read with their metadata.
 
 A picture's rows stay as they are stored and an EXIF orientation stays in the metadata, so that a
 viewer turns the result as it turned the original. (TIFF is the exception: Pillow turns the pixels
@@ -12,8 +12,7 @@ import logging
 import os
 import stat
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,66 +20,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from argan_plugin.errors import ImageFileError
-from argan_plugin.metadata import Metadata, descriptive_exif, read_metadata, save_options
+from argan_plugin.bands import RESTORED_MODES
+from argan_plugin.errors import ImageFileError, NothingToRestore, UnsupportedImageError
+from argan_plugin.formats import READ_FORMATS
+from argan_plugin.metadata import Metadata, descriptive_exif, read_metadata
 from argan_plugin.native_stderr import silenced
-from argan_plugin.whole_file import written_whole
-
-READABLE_SUFFIXES = frozenset(
-    (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
-)
-"""What a file in a folder must end with, in lower case, to be taken for a picture."""
-
-FORMAT_OF_SUFFIX = {
-    ".jpeg": "JPEG",
-    ".jpg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-"""What a file to be written may end with, in lower case, and the format it gets (Pillow's name)."""
-
-# Formats that Pillow hands on to other programs (EPS, WMF) stay out: files come from strangers.
-# GIF is in so that it gets a better answer than "no picture".
-_READ_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-
-_WRITE_OPTIONS: dict[str, dict[str, Any]] = {
-    "JPEG": {"subsampling": "4:4:4"},
-    "PNG": {},
-    "TIFF": {},  # not compressed: with compression Pillow cannot write EXIF data
-    "WEBP": {"lossless": True, "exact": True},  # exact: colours under full transparency, too
-}
+from argan_plugin.picture import Animation, Picture
+from argan_plugin.sixteen_bits import decode, has_deep_colour
 
 _ADVICE = {
-    "1": "it is black and white only, so it holds no JPEG artifacts to remove",
-    "P": "it has a palette; convert it to RGB first",
-    "PA": "it has a palette; convert it to RGB first",
-    "CMYK": "it is in CMYK; convert it to RGB with its colour profile first",
     "I": "it has 32-bit integers; convert it to 16-bit grey first",
     "F": "it has floating-point pixels; call argan_plugin.restore with a value_range instead",
 }
+
+# What becomes of modes that say the same in other words.
+_CONVERTED = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 
 _WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
 
 
 class DamagedFileError(ImageFileError):
     """A picture file that is damaged or cut off, so that not all of it can be decoded."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Picture:
-    """A decoded picture and the metadata that goes with it."""
-
-    pixels: NDArray[Any]
-    """(height, width) for grey, (height, width, 2) for grey and alpha, 3 for RGB, 4 for RGBA;
-    uint8, or uint16 for grey without alpha. Black is 0."""
-
-    metadata: Metadata
-    """What the file says beside the pixels."""
-
-    note: str = ""
-    """What was left behind on reading, for the user; mostly empty."""
 
 
 @contextlib.contextmanager
@@ -108,10 +68,10 @@ def strict_decoding(max_pixels: int) -> Iterator[None]:
 
 
 def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """Read a JPEG, PNG, WebP, TIFF or BMP file.
+    """Read a JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF file, with all of its pages or frames.
 
     Of an MPO file (a JPEG with previews, a gain map or a second view behind the photo) the photo
-    is read, and `note` says so. Other files of several pages or frames are refused.
+    is read, and `note` says so. Palettes become full colour, one transparent colour becomes alpha.
 
     Parameters
     ----------
@@ -128,6 +88,8 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
     ------
     DamagedFileError
         If the file is damaged or cut off.
+    NothingToRestore
+        If the picture is black and white only.
     ImageFileError
         If it cannot be read for another reason, is no such picture, or has a mode that cannot be
         restored. All messages begin with the path.
@@ -137,25 +99,16 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise ImageFileError(f"{path}: expected a picture file, but this is no regular file.")
         # Given a name, Pillow would map some files into memory, and crash if one shrinks meanwhile.
-        with Path(path).open("rb") as file, Image.open(file, formats=_READ_FORMATS) as image:
-            _refuse_unsupported(path, image)
-            is_tiff = image.format == "TIFF"
-            tiff_exif = descriptive_exif(image.getexif()) if is_tiff else b""
-            with silenced() if is_tiff else contextlib.nullcontext():
-                image.load()
-            return Picture(
-                pixels=_pixels(image),
-                metadata=read_metadata(image, tiff_exif=tiff_exif),
-                note="only the photo was taken from an MPO file, not what lies behind it"
-                if image.format == "MPO"
-                else "",
-            )
+        with Path(path).open("rb") as file, Image.open(file, formats=READ_FORMATS) as image:
+            return _read(path, file, image)
     except ImageFileError:
         raise
+    except UnsupportedImageError as error:
+        raise ImageFileError(f"{path}: {error}.") from error
     except UnidentifiedImageError as error:
         raise ImageFileError(
-            f"{path}: expected a picture (JPEG, PNG, WebP, TIFF or BMP), but this is none, "
-            "or its beginning is damaged."
+            f"{path}: expected a picture (JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF), but this is "
+            "none, or its beginning is damaged."
         ) from error
     except Image.DecompressionBombError as error:
         raise ImageFileError(
@@ -166,106 +119,124 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         if isinstance(error, OSError) and error.errno is not None:
             raise ImageFileError(f"{path}: cannot be read: {error.strerror}.") from error
         raise DamagedFileError(
-            f"{path}: cannot be decoded, it is damaged or cut off ({_reason(error)})."
+            f"{path}: cannot be decoded, it is damaged or cut off ({reason_of(error)})."
         ) from error
 
 
-def write_picture(
-    path: str | os.PathLike[str],
-    picture: Picture,
-    *,
-    overwrite: bool = False,
-    quality: int = 95,
-    before_naming: Callable[[IO[bytes]], None] | None = None,
-) -> None:
-    """Write a picture whole or not at all, with the metadata that its format can hold.
+def _read(path: str | os.PathLike[str], file: IO[bytes], image: Image.Image) -> Picture:
+    """Read an opened file."""
+    count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    _refuse_too_many(image, count)
+    # Of the first page, before Pillow turns its pixels; where it does not decode them, they stay.
+    is_tiff = image.format == "TIFF"
+    tiff_exif = b""
+    if is_tiff:
+        tiff_exif = descriptive_exif(image.getexif(), orientation=has_deep_colour(image))
+    notes = ["only the photo was taken from an MPO file, not what lies behind it"] * (
+        image.format == "MPO"
+    )
+    frames: list[NDArray[Any]] = []
+    durations: list[float] = []
+    modes: set[str] = set()
+    metadata = Metadata()
+    for number in range(count):
+        image.seek(number)
+        # A GIF file's frames behind the first are in full colour whatever they were.
+        modes.add(image.mode)
+        deep = has_deep_colour(image)  # before anything that loads it
+        _refuse_unsupported(path, image)
+        with silenced() if is_tiff else contextlib.nullcontext():
+            image.load()
+        frames.append(_deep_pixels(file, image) if deep else _pixels(image))
+        durations.append(float(image.info.get("duration", 0)))
+        if number == 0:
+            metadata = read_metadata(image, tiff_exif=tiff_exif)
+    if modes & {"P", "PA"}:
+        notes.append("its palette became full colour")
+    animation = None
+    if count > 1 and not is_tiff:
+        if image.info.get("default_image"):
+            notes.append("a still picture for old viewers, in front of the animation, was left out")
+            del frames[0], durations[0]
+        frames = _with_equal_channels(frames)
+        animation = Animation(durations=tuple(durations), plays=_plays(image))
+    return Picture(
+        pixels=frames[0],
+        later_frames=tuple(frames[1:]),
+        animation=animation,
+        cmyk="CMYK" in modes,
+        metadata=metadata,
+        note="; ".join(notes),
+    )
 
-    PNG, TIFF and WebP are written without loss. PNG and TIFF hold every picture, WebP none with 16
-    bits, JPEG none with 16 bits or alpha. Missing folders are made.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file; its suffix, one of `FORMAT_OF_SUFFIX`, says the format.
-    picture : Picture
-        What to write.
-    overwrite : bool
-        Whether a file that is already there may be replaced.
-    quality : int
-        For JPEG alone, 1-100. Chroma is never subsampled.
-    before_naming : callable, optional
-        Called with the open file when all of it is written, before it appears at `path`.
+def _refuse_too_many(image: Image.Image, count: int) -> None:
+    """Raise DecompressionBombError if all frames together have too many pixels.
 
-    Raises
-    ------
-    ImageFileError
-        If the format cannot hold the picture, a file is already there, or the file cannot be
-        written; then nothing has changed. The message begins with the path.
+    Pillow itself looks at one frame alone, and a small file can hold thousands.
     """
-    path = Path(path)
-    pillow_format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
-    if pillow_format is None:
-        raise ImageFileError(
-            f"{path}: the suffix must be one of {', '.join(FORMAT_OF_SUFFIX)} to name the format."
+    limit = Image.MAX_IMAGE_PIXELS
+    pixels = image.width * image.height * count
+    if count > 1 and limit is not None and pixels > 2 * limit:
+        raise Image.DecompressionBombError(
+            f"{count} pages or frames, {pixels} pixels in all, the limit is {2 * limit}"
         )
-    image = Image.fromarray(picture.pixels)
-    if image.mode == "I;16" and pillow_format in ("JPEG", "WEBP"):
-        raise ImageFileError(f"{path}: {pillow_format} cannot hold 16 bits; write PNG or TIFF.")
-    if image.mode in ("LA", "RGBA") and pillow_format == "JPEG":
-        raise ImageFileError(f"{path}: JPEG cannot hold transparency; write PNG, WebP or TIFF.")
-    try:
-        options = _WRITE_OPTIONS[pillow_format] | save_options(pillow_format, picture.metadata)
-        if pillow_format == "JPEG":
-            options["quality"] = quality
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path, overwrite=overwrite) as file:
-            image.save(file, pillow_format, **options)
-            if before_naming:
-                before_naming(file)
-    except ImageFileError:
-        raise
-    except Exception as error:  # so do its encoders at metadata or sizes that a format cannot hold
-        raise ImageFileError(f"{path}: cannot be written: {_reason(error)}.") from error
 
 
 def _refuse_unsupported(path: str | os.PathLike[str], image: Image.Image) -> None:
     """Raise ImageFileError, with what to do, for a picture that would not survive as it is."""
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
-        raise ImageFileError(
-            f"{path}: expected one picture, but the file holds {frames} pages or frames; "
-            "save each of them as a file of its own first."
+    if image.mode == "1":
+        raise NothingToRestore(
+            f"{path}: black and white only, so it holds no JPEG artifacts to remove."
         )
     grey_16 = image.mode.startswith("I;16")
-    if not grey_16 and image.mode not in ("L", "LA", "RGB", "RGBA"):
+    if not grey_16 and image.mode not in (*RESTORED_MODES, *_CONVERTED, "P", "PA"):
         advice = _ADVICE.get(image.mode, f"its mode is {image.mode}; convert it to RGB first")
-        raise ImageFileError(f"{path}: expected a grey or RGB picture, but {advice}.")
-    # How the pixels are stored: Pillow cuts colours of 16 bits down to 8 without a word.
-    if not grey_16 and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
-        raise ImageFileError(
-            f"{path}: expected 8 bits a channel, but this is a colour picture of 16; convert it "
-            "to 8 bits first. (Grey pictures of 16 bits are treated, without transparency.)"
-        )
-    if grey_16 and "transparency" in image.info:
-        raise ImageFileError(
-            f"{path}: expected 16-bit grey without transparency, but one grey is transparent; "
-            "remove the transparency, or convert the picture to 8 bits."
-        )
+        raise ImageFileError(f"{path}: expected grey, RGB or CMYK, but {advice}.")
     photometric = image.getexif().get(ExifTags.Base.PhotometricInterpretation)
     if grey_16 and image.format == "TIFF" and photometric == _WHITE_IS_ZERO:
         raise ImageFileError(f"{path}: expected black to be 0, but here white is; invert it first.")
+
+
+def _deep_pixels(file: IO[bytes], image: Image.Image) -> NDArray[Any]:
+    """Return colours of 16 bits, which Pillow has cut down to 8."""
+    file.seek(0)
+    return decode(file.read(), image)
 
 
 def _pixels(image: Image.Image) -> NDArray[Any]:
     """Return the pixels of a loaded picture as `Picture` holds them."""
     if "transparency" in image.info:  # one colour is transparent, and a correction changes colours
         image = image.convert("LA" if image.mode == "L" else "RGBA")
-    pixels = np.asarray(image)
+    elif image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode in _CONVERTED:
+        image = image.convert(_CONVERTED[image.mode])
+    pixels = np.array(image)
     # Some TIFF files have the other byte order.
     return pixels if pixels.dtype.itemsize == 1 else pixels.astype(np.uint16)
 
 
-def _reason(error: Exception) -> str:
+def _with_equal_channels(frames: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the frames of an animation as RGB, or as RGBA if any has alpha, or all as grey."""
+    if len({frame.shape for frame in frames}) == 1:
+        return frames
+    mode = "RGBA" if any(frame.shape[2:] in ((2,), (4,)) for frame in frames) else "RGB"
+    return [np.array(Image.fromarray(frame).convert(mode)) for frame in frames]
+
+
+def _plays(image: Image.Image) -> int:
+    """Return how often an animation is shown, 0 being for ever."""
+    if image.format == "AVIF":
+        return 0  # Pillow does not say
+    if image.format != "GIF":
+        return int(image.info.get("loop", 0))
+    # A GIF file says how often it is shown again, and without a word it is shown once.
+    loop = image.info.get("loop")
+    return 1 if loop is None else loop and loop + 1
+
+
+def reason_of(error: Exception) -> str:
     """Say in a few words what an exception of Pillow or of the system means."""
     system_says = error.strerror if isinstance(error, OSError) else None
     return (system_says or str(error) or type(error).__name__).rstrip(".")

@@ -71,14 +71,14 @@ def read_metadata(image: Image.Image, *, tiff_exif: bytes) -> Metadata:
 def save_options(pillow_format: str, metadata: Metadata) -> dict[str, Any]:
     """Return the keywords with which Pillow's `Image.save` writes metadata, as far as they can be.
 
-    JPEG, PNG and TIFF hold the resolution, WebP does not; a comment goes into JPEG and PNG, and the
-    texts of a PNG file into PNG alone. TIFF takes the descriptive part of EXIF data, if it is not
-    damaged: the rest would contradict the file's own tags.
+    JPEG, PNG and TIFF hold the resolution, the others do not; a comment goes into JPEG and PNG, and
+    the texts of a PNG file into PNG alone. TIFF takes the descriptive part of EXIF data, if it is
+    not damaged: the rest would contradict the file's own tags.
 
     Parameters
     ----------
     pillow_format : str
-        ``"JPEG"``, ``"PNG"``, ``"WEBP"`` or ``"TIFF"``.
+        ``"AVIF"``, ``"JPEG"``, ``"JXL"``, ``"PNG"``, ``"WEBP"`` or ``"TIFF"``.
     metadata : Metadata
         What to write.
     """

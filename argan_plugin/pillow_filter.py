@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from argan_plugin.bands import RESTORED_MODES, restore_bands
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel
-from argan_plugin.restoration import restore
 from argan_plugin.sessions import Device
-
-# How many bands of each mode are restored; those after them (alpha, padding) stay.
-_RESTORED_BANDS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "RGBX": 3}
 
 # What to convert another mode to, without losing more than the mode has lost already.
 _CONVERT_TO = {
@@ -23,7 +20,6 @@ _CONVERT_TO = {
     "PA": "RGBA",
     "La": "LA",
     "RGBa": "RGBA",
-    "CMYK": "RGB",
     "YCbCr": "RGB",
     "LAB": "RGB",
     "HSV": "RGB",
@@ -31,7 +27,7 @@ _CONVERT_TO = {
 
 
 class ARGANFilter(ImageFilter.MultibandFilter):
-    """Removes JPEG artifacts from an image of mode L, LA, RGB, RGBA or RGBX.
+    """Removes JPEG artifacts from an image of mode L, LA, RGB, RGBA, RGBX or CMYK.
 
     Size, mode, alpha and ``info`` (with EXIF and ICC profile) stay. To save them, pass them on:
     ``restored.save(path, exif=image.getexif(), icc_profile=image.info.get("icc_profile"))``.
@@ -85,22 +81,17 @@ class ARGANFilter(ImageFilter.MultibandFilter):
             New.
         """
         picture = Image.Image()._new(image)
-        bands = _RESTORED_BANDS.get(picture.mode)
-        if bands is None:
+        if picture.mode not in RESTORED_MODES:
             raise UnsupportedImageError(_wrong_mode(picture.mode))
-        pixels = np.asarray(picture)
-        # A band of LA alone is two-dimensional: luma. RGBX has RGBA's shape.
-        colours = pixels[..., 0] if pixels.ndim == 3 and bands == 1 else pixels
-        restored = restore(
-            colours,
+        restored = restore_bands(
+            np.asarray(picture),
+            picture.mode,
             model=self.model,
             strength=self.strength,
             chroma=self.chroma,
             device=self.device,
             tile_size=self.tile_size,
         )
-        if colours.shape != pixels.shape:
-            restored = np.dstack([restored, pixels[..., 1:]])
         return Image.frombytes(picture.mode, picture.size, restored.tobytes()).im
 
 
@@ -113,6 +104,6 @@ def _wrong_mode(mode: str) -> str:
         "converting it would clip its values."
     )
     return (
-        f"image has wrong mode: ARGANFilter takes {', '.join(_RESTORED_BANDS)}, not {mode}. "
+        f"image has wrong mode: ARGANFilter takes {', '.join(RESTORED_MODES)}, not {mode}. "
         + advice
     )

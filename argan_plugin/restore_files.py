@@ -10,21 +10,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from argan_plugin.bands import part_of, restore_bands
 from argan_plugin.batch import Job, Plan, file_identity
-from argan_plugin.errors import ArganError, ImageFileError
-from argan_plugin.files import DamagedFileError, read_picture, write_picture
+from argan_plugin.errors import ArganError, ImageFileError, NothingToRestore
+from argan_plugin.files import DamagedFileError, read_picture
 from argan_plugin.model import RestorationModel
-from argan_plugin.restoration import restore
+from argan_plugin.picture import Picture
 from argan_plugin.resume import OutputList, Stamp, State, sha256_of
 from argan_plugin.truncated import read_what_is_there
 from argan_plugin.whole_file import remove_leftovers
+from argan_plugin.writing import check_writable, write_picture
 
 # Settings that leave the pixels as they are, those of `tile_size` up to float32 rounding.
 # `accept_truncated` decides which outputs there are, not what is in them.
-_WITHOUT_EFFECT = {"tile_size", "overwrite", "accept_truncated", "show_progress", "resume"}
+_WITHOUT_EFFECT = {
+    "tile_size",
+    "overwrite",
+    "keep_times",
+    "accept_truncated",
+    "show_progress",
+    "resume",
+}
 
 _Place = tuple[tuple[int, int], str]
 
@@ -51,7 +59,10 @@ class Settings:
     """Whether outputs that exist already are replaced."""
 
     quality: int = 95
-    """Of the JPEG files among the outputs, 1-100."""
+    """Of the JPEG and AVIF files among the outputs, 1-100."""
+
+    keep_times: bool = False
+    """Whether outputs get the dates of their sources."""
 
     accept_truncated: bool = False
     """Whether what is left of damaged files is restored."""
@@ -167,6 +178,9 @@ class _Run:
                 self._restore(job, progress, overwrite=overwrite)
             if place := _place(job.target):
                 self._source_at[place] = job.source
+        except NothingToRestore as error:
+            reason = str(error).removeprefix(f"{job.source}: ").removesuffix(".")
+            self._report.skipped.append((job.source, reason))
         except DamagedFileError as error:
             accepts = self._settings.accept_truncated
             advice = "" if accepts else " --accept-truncated restores what is there."
@@ -217,21 +231,21 @@ class _Run:
         if self._outputs:
             before_naming = functools.partial(self._outputs.add, job.target, Stamp.of(job.source))
         read = read_what_is_there if settings.accept_truncated else read_picture
+        status = job.source.stat()
         picture = read(job.source)
+        check_writable(job.target, picture)  # before the work
         # Under the same name, so that the pixels as they were take no memory while writing.
-        picture = dataclasses.replace(
-            picture, pixels=_restored(picture.pixels, self._model, settings, progress)
-        )
-        write_picture(
+        picture = _restored(picture, self._model, settings, progress)
+        note = write_picture(
             job.target,
             picture,
             overwrite=overwrite,
             quality=settings.quality,
+            times_ns=(status.st_atime_ns, status.st_mtime_ns) if settings.keep_times else None,
             before_naming=before_naming,
         )
         self._report.done.append(job.target)
-        if picture.note:
-            self._report.notes.append(f"{job.source}: {picture.note}")
+        self._report.notes += [f"{job.source}: {text}" for text in (picture.note, note) if text]
 
 
 def _place(path: Path) -> _Place | None:
@@ -245,23 +259,22 @@ def _place(path: Path) -> _Place | None:
 
 
 def _restored(
-    pixels: NDArray[Any],
+    picture: Picture,
     model: RestorationModel,
     settings: Settings,
     progress: Callable[[int, int], None] | None,
-) -> NDArray[Any]:
-    """Restore the pixels of a `Picture`, of which grey with alpha is no picture for `restore`."""
-    has_two_channels = pixels.shape[2:] == (2,)
-    restored = restore(
-        pixels[..., 0] if has_two_channels else pixels,
-        model=model,
-        strength=settings.strength,
-        chroma=settings.chroma,
-        tile_size=settings.tile_size,
-        progress=progress,
-    )
-    if not has_two_channels:
-        return restored
-    result = pixels.copy()
-    result[..., 0] = restored
-    return result
+) -> Picture:
+    """Restore all frames of a picture."""
+    frames = []
+    for number, (frame, mode) in enumerate(zip(picture.frames, picture.modes, strict=True)):
+        restored = restore_bands(
+            frame,
+            mode,
+            model=model,
+            strength=settings.strength,
+            chroma=settings.chroma,
+            tile_size=settings.tile_size,
+            progress=part_of(progress, number, len(picture.frames)),
+        )
+        frames.append(restored)
+    return picture.with_frames(frames)

@@ -7,7 +7,8 @@ import os
 
 from PIL import ImageFile
 
-from argan_plugin.files import DamagedFileError, Picture, read_picture
+from argan_plugin.files import DamagedFileError, read_picture
+from argan_plugin.picture import Picture
 
 _NOTE = "is damaged or cut off; what is there was restored, the rest is blank"
 

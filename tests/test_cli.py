@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,10 @@ from PIL import Image
 import argan_plugin
 from argan_plugin import cli, restore_files, weights
 from argan_plugin.cli import main
-from argan_plugin.files import FORMAT_OF_SUFFIX, write_picture
+from argan_plugin.formats import FORMAT_OF_SUFFIX
 from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.restoration import restore
+from argan_plugin.writing import write_picture
 
 Run = Callable[..., int]
 
@@ -147,6 +149,78 @@ def test_format_and_quality(run: Run, photo: NDArray[np.uint8]) -> None:
         assert (info.quality, info.subsampling) == (83, "4:4:4")
 
 
+def test_dates_are_kept_on_request(run: Run, photo: NDArray[np.uint8]) -> None:
+    source = save(photo, "in/a.jpg")
+    os.utime(source, ns=(10**18, 11 * 10**17))
+
+    assert run("in", "-o", "out", "--keep-times") == 0
+    assert Path("out/a.png").stat().st_mtime_ns == 11 * 10**17
+    assert run("in", "-o", "other") == 0
+    assert Path("other/a.png").stat().st_mtime_ns > 11 * 10**17
+
+
+def test_inks(
+    run: Run, photo: NDArray[np.uint8], tiny_model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in").mkdir()
+    Image.fromarray(photo).convert("CMYK").save("in/a.jpg")
+
+    assert run("in/a.jpg", "-o", "a.tif") == 0
+    with Image.open("in/a.jpg") as image, Image.open("a.tif") as restored:
+        inks = np.asarray(image)
+        light = 255 - inks[..., :3]
+        expected = restore(light, model=tiny_model_path, device="cpu")
+        assert restored.mode == "CMYK"
+        np.testing.assert_array_equal(255 - np.asarray(restored)[..., :3], expected)
+    assert "note" not in capsys.readouterr().err
+
+    # A folder's JPEG files become PNG, which knows no inks.
+    assert run("in", "-o", "out") == 0
+    assert pixels("out/a.png").shape == (93, 118, 3)
+    assert "argan: note: in/a.jpg: PNG knows no CMYK, so it became RGB" in capsys.readouterr().err
+
+
+def test_frames(run: Run, photo: NDArray[np.uint8], tiny_model_path: Path) -> None:
+    turned = photo[::-1].copy()
+    save(photo, "a.tif", save_all=True, append_images=[Image.fromarray(turned)])
+
+    assert run("a.tif", "-o", "b.tif") == 0
+
+    with Image.open("b.tif") as image:
+        assert image.n_frames == 2  # type: ignore[attr-defined]
+        image.seek(1)
+        expected = restore(turned, model=tiny_model_path, device="cpu")
+        np.testing.assert_array_equal(np.asarray(image), expected)
+
+
+def test_black_and_white_is_skipped(
+    run: Run, photo: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(photo, "in/a.jpg")
+    Image.fromarray(photo).convert("1").save("in/b.png")
+
+    assert run("in", "-o", "out") == 0
+
+    assert names("out") == ["a.png"]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "argan: skipped in/b.png: black and white only, so it holds no JPEG artifacts to remove",
+        "argan: 1 done on cpu, 1 skipped, 0 failed",
+    ]
+
+
+def test_what_cannot_be_written_is_said_before_the_work(
+    run: Run, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def restored(*_: Any, **__: Any) -> NDArray[Any]:
+        raise AssertionError("restored in vain")
+
+    monkeypatch.setattr(restore_files, "restore_bands", restored)
+    save(np.dstack([photo, photo[..., 0]]), "a.png")
+
+    assert run("a.png", "-o", "a.jpg") == 1
+
+
 def test_formats_can_be_written() -> None:
     assert set(cli._SUFFIX_OF_FORMAT.values()) <= set(FORMAT_OF_SUFFIX)
 
@@ -170,11 +244,11 @@ def test_existing_output_is_kept_unless_told(
 def test_output_that_appears_during_the_work_is_kept(
     run: Run, jpeg_photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow_restore(image: NDArray[Any], **_: Any) -> NDArray[Any]:
+    def slow_restore(image: NDArray[Any], *_: Any, **__: Any) -> NDArray[Any]:
         Path("out.png").write_bytes(b"precious")
         return image
 
-    monkeypatch.setattr(restore_files, "restore", slow_restore)
+    monkeypatch.setattr(restore_files, "restore_bands", slow_restore)
 
     assert run(jpeg_photo, "-o", "out.png") == 1
     assert Path("out.png").read_bytes() == b"precious"
@@ -217,10 +291,10 @@ def test_batch_goes_on_after_what_nobody_foresaw(
     save(photo[:9], "in/a.jpg")
     save(photo[:8], "in/b.jpg")
 
-    def broken_restore(image: NDArray[Any], **_: Any) -> NDArray[Any]:
+    def broken_restore(image: NDArray[Any], *_: Any, **__: Any) -> NDArray[Any]:
         return image[: 1 // (len(image) - 9)]
 
-    monkeypatch.setattr(restore_files, "restore", broken_restore)
+    monkeypatch.setattr(restore_files, "restore_bands", broken_restore)
 
     assert run("in", "-o", "out") == 1
     assert names("out") == ["b.png"]
@@ -236,10 +310,10 @@ def test_ctrl_c_keeps_what_is_done(
     for name in "abc":
         save(photo, f"in/{name}.jpg")
 
-    def interrupted_write(path: Path, *arguments: Any, **options: Any) -> None:
+    def interrupted_write(path: Path, *arguments: Any, **options: Any) -> str:
         if path.name == "b.png":
             raise KeyboardInterrupt
-        write_picture(path, *arguments, **options)
+        return write_picture(path, *arguments, **options)
 
     monkeypatch.setattr(restore_files, "write_picture", interrupted_write)
 
@@ -259,12 +333,12 @@ def test_too_little_memory_for_one_of_them(
     save(photo, "in/a.jpg")
     save(photo[:50], "in/b.jpg")
 
-    def hungry_restore(image: NDArray[Any], **_: Any) -> NDArray[Any]:
+    def hungry_restore(image: NDArray[Any], *_: Any, **__: Any) -> NDArray[Any]:
         if image.shape[0] > 50:
             raise MemoryError
         return image
 
-    monkeypatch.setattr(restore_files, "restore", hungry_restore)
+    monkeypatch.setattr(restore_files, "restore_bands", hungry_restore)
 
     assert run("in", "-o", "out") == 1
     assert names("out") == ["b.png"]

@@ -1,157 +1,22 @@
-"""Which pictures are read and written, which are refused, and with what advice."""
+"""Which pictures are read, which are refused, and with what advice."""
 
 from __future__ import annotations
 
-import io
+import base64
 import os
 import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from argan_plugin.errors import ImageFileError
-from argan_plugin.files import (
-    DamagedFileError,
-    Picture,
-    read_picture,
-    strict_decoding,
-    write_picture,
-)
-from argan_plugin.jpeg import read_jpeg_info
-from argan_plugin.metadata import Metadata
+from argan_plugin.errors import ImageFileError, NothingToRestore
+from argan_plugin.files import DamagedFileError, read_picture, strict_decoding
 from argan_plugin.truncated import read_what_is_there
-
-_random = np.random.default_rng(3)
-PIXELS: dict[str, NDArray[Any]] = {
-    "L": _random.integers(0, 256, (9, 7), np.uint8),
-    "LA": _random.integers(0, 256, (9, 7, 2), np.uint8),
-    "RGB": _random.integers(0, 256, (9, 7, 3), np.uint8),
-    "RGBA": _random.integers(0, 256, (9, 7, 4), np.uint8),
-    "I;16": _random.integers(0, 65536, (9, 7), np.uint16),
-}
-
-
-def png(depth: int, colour_type: int, row: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
-    """Return a PNG file of one pixel, of kinds that Pillow cannot write (PNG, 11.2.2)."""
-    header = struct.pack(">IIBBBBB", 1, 1, depth, colour_type, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n"
-    for kind, body in (
-        (b"IHDR", header),
-        *chunks,
-        (b"IDAT", zlib.compress(b"\0" + row)),
-        (b"IEND", b""),
-    ):
-        checksum = struct.pack(">I", zlib.crc32(kind + body))
-        data += struct.pack(">I", len(body)) + kind + body + checksum
-    return data
-
-
-def encoded(image: Image.Image, pillow_format: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, pillow_format, **options)
-    return file.getvalue()
-
-
-def colour(**options: Any) -> bytes:
-    return encoded(Image.fromarray(PIXELS["RGB"]), "JPEG", **options)
-
-
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
-@pytest.mark.parametrize("mode", PIXELS)
-def test_png_and_tiff_hold_every_picture(tmp_path: Path, mode: str, suffix: str) -> None:
-    path = tmp_path / f"picture{suffix}"
-
-    write_picture(path, Picture(pixels=PIXELS[mode], metadata=Metadata()))
-
-    with Image.open(path) as image:
-        assert image.mode == mode
-    pixels = read_picture(path).pixels
-    assert pixels.dtype == PIXELS[mode].dtype
-    np.testing.assert_array_equal(pixels, PIXELS[mode])
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-def test_webp_is_lossless(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / "picture.webp"
-
-    write_picture(path, Picture(pixels=PIXELS[mode], metadata=Metadata()))
-
-    with Image.open(path) as image:  # which knows colour alone
-        expected = Image.fromarray(PIXELS[mode]).convert(image.mode)
-        np.testing.assert_array_equal(np.asarray(image), np.asarray(expected))
-
-
-def test_jpeg_has_the_quality_and_all_of_its_chroma(tmp_path: Path) -> None:
-    path = tmp_path / "picture.jpg"
-
-    write_picture(path, Picture(pixels=PIXELS["RGB"], metadata=Metadata()))
-    info = read_jpeg_info(path)
-    assert (info.quality, info.chroma_quality, info.subsampling) == (95, 95, "4:4:4")
-
-    picture = Picture(pixels=PIXELS["L"], metadata=Metadata())
-    write_picture(path, picture, quality=71, overwrite=True)
-    info = read_jpeg_info(path)
-    assert (info.mode, info.quality) == ("L", 71)
-
-
-@pytest.mark.parametrize(
-    ("name", "mode", "advice"),
-    [
-        ("a.jpg", "RGBA", "transparency; write PNG, WebP or TIFF"),
-        ("a.jpeg", "LA", "transparency; write PNG, WebP or TIFF"),
-        ("a.jpg", "I;16", "16 bits; write PNG or TIFF"),
-        ("a.webp", "I;16", "16 bits; write PNG or TIFF"),
-        ("a.bmp", "RGB", "the suffix must be one of .jpeg, .jpg, .png"),
-        ("a", "RGB", "the suffix must be one of .jpeg, .jpg, .png"),
-    ],
-)
-def test_format_that_cannot_hold_it(tmp_path: Path, name: str, mode: str, advice: str) -> None:
-    with pytest.raises(ImageFileError, match=f"{name}: .*{advice}"):
-        write_picture(tmp_path / name, Picture(pixels=PIXELS[mode], metadata=Metadata()))
-
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("suffix", "pixels", "metadata"),
-    [
-        (".webp", np.zeros((1, 16384), np.uint8), Metadata()),
-        (".jpg", np.zeros((1, 65501), np.uint8), Metadata()),
-        (".jpg", PIXELS["L"], Metadata(exif=b"Exif\0\0" + bytes(70_000))),
-    ],
-    ids=["too wide for WebP", "too wide for JPEG", "too much EXIF for JPEG"],
-)
-def test_what_the_encoder_refuses_leaves_nothing(
-    tmp_path: Path, suffix: str, pixels: NDArray[Any], metadata: Metadata
-) -> None:
-    path = tmp_path / f"picture{suffix}"
-
-    with pytest.raises(ImageFileError, match=rf"picture\{suffix}: cannot be written: "):
-        write_picture(path, Picture(pixels=pixels, metadata=metadata))
-
-    assert not list(tmp_path.iterdir())
-
-
-def test_missing_folders_are_made(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "picture.png"
-
-    write_picture(path, Picture(pixels=PIXELS["L"], metadata=Metadata()))
-
-    assert path.exists()
-
-
-def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(ImageFileError, match="cannot be written: Not a directory"):
-        write_picture(
-            tmp_path / "file" / "a" / "p.png", Picture(pixels=PIXELS["L"], metadata=Metadata())
-        )
+from tests.picture_files import INKS, PIXELS, colour, encoded
 
 
 def test_tiff_of_either_byte_order(tmp_path: Path) -> None:
@@ -204,7 +69,116 @@ def test_name_does_not_matter(tmp_path: Path) -> None:
     assert read_picture(path).pixels.shape == (9, 7, 3)
 
 
-_TWO = {"save_all": True, "append_images": [Image.new("L", (5, 4), 9)]}
+def blocks(channels: int) -> Any:
+    """Return squares of 16 pixels in any colour: what every subsampling keeps."""
+    random = np.random.default_rng(8)
+    return np.kron(random.integers(0, 256, (2, 3, channels), np.uint8), np.ones((16, 16, 1), "u1"))
+
+
+def largest_error(pixels: Any, expected: Any) -> int:
+    """Compare the middles of the squares; between them Pillow's decoder smooths chroma."""
+    inside = np.arange(16) % 16 // 4 % 3 > 0  # 4 to 11
+    rows, columns = np.tile(inside, 2), np.tile(inside, 3)
+    difference = pixels.astype(int) - expected
+    return int(np.abs(difference[rows][:, columns]).max())
+
+
+@pytest.mark.parametrize("subsampling", ["444", "422", "420", "440", "411"])
+def test_any_subsampling(tmp_path: Path, subsampling: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(imagecodecs.jpeg8_encode(blocks(3), 95, subsampling=subsampling))
+
+    pixels = read_picture(path).pixels
+
+    assert largest_error(pixels, blocks(3)) <= 6
+
+
+@pytest.mark.parametrize("stored_as", ["CMYK", "YCCK"])
+def test_inks_of_adobes_jpeg_files(tmp_path: Path, stored_as: str) -> None:
+    path = tmp_path / "a.jpg"
+    # Adobe stores how much paper is left, not how much ink there is.
+    paper = 255 - blocks(4)
+    path.write_bytes(
+        imagecodecs.jpeg8_encode(paper, 95, colorspace="CMYK", outcolorspace=stored_as)
+    )
+
+    picture = read_picture(path)
+
+    assert picture.cmyk
+    assert picture.modes == ("CMYK",)
+    assert largest_error(picture.pixels, blocks(4)) <= 6
+
+
+def test_inks_of_a_tiff_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.frombytes("CMYK", (7, 9), INKS.tobytes()).save(path)
+
+    picture = read_picture(path)
+
+    assert picture.cmyk
+    np.testing.assert_array_equal(picture.pixels, INKS)
+
+
+# 16 rows of 24 pixels at quality 60: `cjpeg -arithmetic` of libjpeg-turbo 2.1.5.
+_ARITHMETIC = """
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywt
+QFdBRkxOUlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09P
+T09PT09PT09PT09PT09PT09PT0//yQARCAAQABgDASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwDmoi32
+9qvgOe6Xrtqkv0OkzWD3gmv0TaB+2YTyXoaglDGA/9k=
+"""
+
+
+def test_arithmetic_coding(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(base64.b64decode(_ARITHMETIC))
+
+    pixels = read_picture(path).pixels
+
+    drawn = np.kron(np.random.default_rng(0).integers(0, 256, (2, 3, 3), "u1"), np.ones((8, 8, 1)))
+    assert pixels.shape == (16, 24, 3)
+    assert np.abs(pixels.mean(axis=(0, 1)) - drawn.mean(axis=(0, 1))).max() < 3
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": "4:2:0"}])
+def test_one_pixel(tmp_path: Path, mode: str, options: dict[str, Any]) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new(mode, (1, 1), 90 if mode == "L" else (90,) * len(mode)).save(path, **options)
+
+    picture = read_picture(path)
+
+    assert picture.pixels.shape[:2] == (1, 1)
+    assert np.abs(picture.pixels.astype(int) - 90).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.gif", "keyed.png", "keyed.gif"])
+def test_a_palette_becomes_full_colour(tmp_path: Path, name: str) -> None:
+    image = Image.fromarray(PIXELS["RGB"][:4, :5]).quantize(20)
+    options: dict[str, Any] = {"transparency": 3} if name.startswith("keyed") else {}
+    image.save(tmp_path / name, **options)
+
+    picture = read_picture(tmp_path / name)
+
+    assert picture.modes == ("RGBA" if options else "RGB",)
+    np.testing.assert_array_equal(picture.pixels[..., :3], np.asarray(image.convert("RGB")))
+    if options:
+        np.testing.assert_array_equal(picture.pixels[..., 3] == 0, np.asarray(image) == 3)
+    assert picture.note == "its palette became full colour"
+
+
+def test_black_and_white_has_nothing_to_restore(tmp_path: Path) -> None:
+    Image.new("1", (5, 4)).save(tmp_path / "a.png")
+
+    with pytest.raises(NothingToRestore, match="black and white only, so it holds no JPEG"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_avif(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 4), (200, 90, 30)).save(tmp_path / "a.avif", quality=95)
+
+    assert np.abs(read_picture(tmp_path / "a.avif").pixels - np.array((200, 90, 30))).max() <= 3
+
+
 _REFUSED = {
     "nothing.jpg": (b"", "expected a picture"),
     "text.jpg": (b"Dear Sir or Madam,", "expected a picture"),
@@ -213,20 +187,9 @@ _REFUSED = {
     "short.jpg": (colour()[:-60], "damaged or cut off"),
     "short.png": (encoded(Image.fromarray(PIXELS["RGB"]), "PNG")[:-60], "damaged or cut off"),
     "short.tif": (encoded(Image.fromarray(PIXELS["RGB"]), "TIFF")[:-60], "damaged or cut off"),
-    "pages.tif": (encoded(Image.new("L", (5, 4)), "TIFF", **_TWO), "holds 2 pages or frames"),
-    "frames.png": (encoded(Image.new("L", (5, 4)), "PNG", **_TWO), "holds 2 pages or frames"),
-    "frames.gif": (encoded(Image.new("L", (5, 4)), "GIF", **_TWO), "holds 2 pages or frames"),
-    "frames.webp": (encoded(Image.new("L", (5, 4)), "WEBP", **_TWO), "holds 2 pages or frames"),
-    "palette.png": (encoded(Image.new("P", (5, 4)), "PNG"), "has a palette; convert it to RGB"),
-    "bilevel.png": (encoded(Image.new("1", (5, 4)), "PNG"), "black and white only"),
-    "cmyk.jpg": (encoded(Image.new("CMYK", (5, 4)), "JPEG"), "is in CMYK; convert it to RGB"),
     "lab.tif": (encoded(Image.new("LAB", (5, 4)), "TIFF"), "mode is LAB; convert it to RGB"),
     "float.tif": (encoded(Image.new("F", (5, 4)), "TIFF"), "floating-point"),
     "int.tif": (encoded(Image.new("I", (5, 4)), "TIFF"), "32-bit integers"),
-    "rgb16.png": (png(16, 2, bytes(6)), "a colour picture of 16"),
-    "rgba16.png": (png(16, 6, bytes(8)), "a colour picture of 16"),
-    "la16.png": (png(16, 4, bytes(4)), "a colour picture of 16"),
-    "keyed16.png": (png(16, 0, bytes(2), (b"tRNS", bytes(2))), "remove the transparency"),
     "white0.tif": (
         encoded(Image.fromarray(PIXELS["I;16"]), "TIFF", tiffinfo={262: 0}),
         "black to be 0",
@@ -277,7 +240,7 @@ def test_strict_decoding_refuses_what_is_cut_off(
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
 def test_what_is_there_of_a_truncated_file(tmp_path: Path, suffix: str) -> None:
     whole, short = tmp_path / f"whole{suffix}", tmp_path / f"short{suffix}"
-    noise = _random.integers(0, 256, (64, 64, 3), np.uint8)
+    noise = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(whole)
     short.write_bytes(whole.read_bytes()[: -whole.stat().st_size // 4])
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
-from argan_plugin.files import read_picture, write_picture
+from argan_plugin.files import read_picture
+from argan_plugin.writing import write_picture
 
 ICC = bytes(range(128)) * 1000  # longer than one segment of a JPEG file
 XMP = "<x:xmpmeta xmlns:x='adobe:ns:meta/'>é</x:xmpmeta>".encode()

@@ -16,9 +16,9 @@ from PIL import Image
 
 from argan_plugin import restore_files, resume
 from argan_plugin.cli import main
-from argan_plugin.files import write_picture
 from argan_plugin.restore_files import Settings
 from argan_plugin.resume import LIST_NAME
+from argan_plugin.writing import write_picture
 
 Resume = Callable[..., tuple[int, set[str], list[str]]]
 
@@ -41,9 +41,10 @@ def resumed(
     def resumed(*options: str, model: Path = tiny_model_path) -> tuple[int, set[str], list[str]]:
         written = set()
 
-        def noting_write(path: Path, *arguments: Any, **keywords: Any) -> None:
-            write_picture(path, *arguments, **keywords)
+        def noting_write(path: Path, *arguments: Any, **keywords: Any) -> str:
+            note = write_picture(path, *arguments, **keywords)
             written.add(path.relative_to("out").as_posix())
+            return note
 
         monkeypatch.setattr(restore_files, "write_picture", noting_write)
         words = ["in", "-o", "out", "--resume", "--model", str(model), "--device", "cpu"]

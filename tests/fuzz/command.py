@@ -15,7 +15,7 @@ from random import Random
 from PIL import Image
 
 from argan_plugin.cli import main
-from argan_plugin.files import FORMAT_OF_SUFFIX
+from argan_plugin.formats import FORMAT_OF_SUFFIX
 
 LONGEST_SECONDS = 10.0
 _MAX_PIXELS = 2_000_000  # so that no picture may take long because it is large
