@@ -245,7 +245,8 @@ class _Run:
             before_naming=before_naming,
         )
         self._report.done.append(job.target)
-        self._report.notes += [f"{job.source}: {text}" for text in (picture.note, note) if text]
+        if notes := "; ".join(filter(None, (picture.note, note))):
+            self._report.notes.append(f"{job.source}: {notes}")
 
 
 def _place(path: Path) -> _Place | None:

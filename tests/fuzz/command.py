@@ -58,7 +58,8 @@ class Command:
         Returns
         -------
         bool
-            Whether there is an output: True for exit code 0, False for 1.
+            Whether there is an output; with exit code 1, or for a picture that needs nothing, there
+            is none.
 
         Raises
         ------
@@ -81,24 +82,26 @@ class Command:
         finally:
             faulthandler.cancel_dump_traceback_later()
         self.slowest = max(self.slowest, time.perf_counter() - started)
-        self._examine(code, said.getvalue(), target, data)
+        written = self._examine(code, said.getvalue(), target, data)
         target.unlink(missing_ok=True)
-        return code == 0
+        return written
 
-    def _examine(self, code: int, said: str, target: Path, data: bytes) -> None:
+    def _examine(self, code: int, said: str, target: Path, data: bytes) -> bool:
         if code not in (0, 1):
             raise Finding(f"exit code {code}: {said}")
-        if len(said.splitlines()) != 2 - (code == 0 and "note" not in said):
+        written = code == 0 and not said.startswith("argan: skipped")
+        if len(said.splitlines()) != 2 - (written and "note" not in said):
             raise Finding(f"not one line and a summary: {said}")
         if "not foreseen" in said or "not enough memory" in said or "Traceback" in said:
             raise Finding(said)
         if self._source.read_bytes() != data:
             raise Finding("the input has changed")
-        if list(self._output.iterdir()) != [target][: code == 0]:
-            raise Finding(f"exit code {code}, but there is {list(self._output.iterdir())}")
-        if code == 0:
+        if list(self._output.iterdir()) != [target][:written]:
+            raise Finding(f"{said}, but there is {list(self._output.iterdir())}")
+        if written:
             with warnings.catch_warnings(action="ignore"), Image.open(target) as image:
                 image.load()  # metadata is kept as it is, also if it is odd
+        return written
 
 
 @contextlib.contextmanager
