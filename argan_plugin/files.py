@@ -145,9 +145,10 @@ def _read(path: str | os.PathLike[str], file: IO[bytes], image: Image.Image) -> 
         modes.add(image.mode)
         deep = has_deep_colour(image)  # before anything that loads it
         _refuse_unsupported(path, image)
-        with silenced() if is_tiff else contextlib.nullcontext():
+        # libtiff and, for deep colour, libpng print what they find odd.
+        with silenced() if is_tiff or deep else contextlib.nullcontext():
             image.load()
-        frames.append(_deep_pixels(file, image) if deep else _pixels(image))
+            frames.append(_deep_pixels(file, image) if deep else _pixels(image))
         durations.append(float(image.info.get("duration", 0)))
         if number == 0:
             metadata = read_metadata(image, tiff_exif=tiff_exif)

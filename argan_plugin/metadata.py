@@ -72,8 +72,8 @@ def save_options(pillow_format: str, metadata: Metadata) -> dict[str, Any]:
     """Return the keywords with which Pillow's `Image.save` writes metadata, as far as they can be.
 
     JPEG, PNG and TIFF hold the resolution, the others do not; a comment goes into JPEG and PNG, and
-    the texts of a PNG file into PNG alone. TIFF takes the descriptive part of EXIF data, if it is
-    not damaged: the rest would contradict the file's own tags.
+    the texts of a PNG file into PNG alone. AVIF takes EXIF data if they are not damaged, TIFF the
+    descriptive part of them: the rest would contradict the file's own tags.
 
     Parameters
     ----------
@@ -92,6 +92,8 @@ def save_options(pillow_format: str, metadata: Metadata) -> dict[str, Any]:
         options["exif"] = descriptive_exif(exif, orientation=True, xmp=metadata.xmp)
     else:
         options["xmp"] = metadata.xmp
+    if pillow_format == "AVIF" and not len(_parsed(metadata.exif)):
+        options["exif"] = b""  # Pillow looks into them, for AVIF has an orientation of its own
     if pillow_format == "JPEG":
         options["comment"] = metadata.comment
     return options

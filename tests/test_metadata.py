@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from argan_plugin.writing import write_picture
 
 ICC = bytes(range(128)) * 1000  # longer than one segment of a JPEG file
 XMP = "<x:xmpmeta xmlns:x='adobe:ns:meta/'>é</x:xmpmeta>".encode()
-SUFFIXES = (".jpg", ".png", ".tif", ".webp")
+SUFFIXES = (".avif", ".jpg", ".png", ".tif", ".webp")
 
 
 def exif(orientation: int = 1) -> Image.Exif:
@@ -70,12 +71,12 @@ def test_any_format_to_any_other(tmp_path: Path, of: str, to: str) -> None:
         copy.load()
         assert copy.info["icc_profile"] == ICC
         assert copy.info["xmp"] == XMP
-        if ".webp" not in (of, to):  # WebP knows no resolution
+        if not {".avif", ".webp"} & {of, to}:  # which know no resolution
             assert copy.info["dpi"] == pytest.approx((72, 144), abs=0.02)
 
 
 @pytest.mark.parametrize("to", SUFFIXES)
-@pytest.mark.parametrize("of", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("of", [".avif", ".jpg", ".png", ".webp"])
 def test_orientation_still_turns_the_picture_once(tmp_path: Path, of: str, to: str) -> None:
     source = write_source(tmp_path / f"source{of}", exif=exif(orientation=6))
 
@@ -97,6 +98,23 @@ def test_turned_tiff_is_not_turned_twice(tmp_path: Path) -> None:
         assert copy.size == (24, 16)
         assert copy.getexif()[ExifTags.Base.Make] == "A maker"
         assert ExifTags.Base.Orientation not in copy.getexif()
+
+
+def test_jpeg_xl(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source.jpg", exif=exif(orientation=6))
+    picture = read_picture(source)
+    # Its plugin writes no profile; see test_writing.py.
+    picture = replace(picture, metadata=replace(picture.metadata, icc_profile=b""))
+
+    write_picture(tmp_path / "copy.jxl", picture)
+
+    with Image.open(tmp_path / "copy.jxl") as copy:
+        assert copy.size == (16, 24)
+        found = copy.getexif()
+        assert found[ExifTags.Base.Orientation] == 6
+        assert found[ExifTags.Base.Make] == "A maker"
+        assert found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime] == 0.25
+    assert XMP in (tmp_path / "copy.jxl").read_bytes()
 
 
 @pytest.mark.parametrize("to", SUFFIXES)

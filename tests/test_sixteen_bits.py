@@ -191,6 +191,18 @@ def test_without_imagecodecs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         write_picture(tmp_path / "b.png", Picture(pixels=DEEP["RGB"], metadata=Metadata()))
 
 
+def test_libpng_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.png"
+    data = bytearray(imagecodecs.png_encode(DEEP["RGB"]))
+    data[26] = 9  # the compression method, which Pillow does not look at
+    path.write_bytes(data)
+
+    with pytest.raises(ImageFileError, match="damaged"):
+        read_picture(path)
+
+    assert capfd.readouterr().err == ""
+
+
 def test_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     data = imagecodecs.png_encode(np.zeros((40, 40, 3), np.uint16) + DEEP["RGB"][0, 0])
