@@ -206,6 +206,7 @@ def _restored_lazily(
     The corrections of that are remembered then, so that napari, which reads on the GUI thread
     unless told otherwise in its preferences, needs no network for it.
     """
+    how = {**how, "plane_by_plane": True}
     pyramid = len(source.levels) > 1
     if pyramid:
         how = {**how, "chunk_size": _PYRAMID_CHUNK}

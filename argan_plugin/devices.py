@@ -1,4 +1,4 @@
-"""Looks for a GPU, and says what is missing if CUDA cannot use it.
+"""Looks for a GPU, says what is missing if CUDA cannot use it, and how many threads are ours.
 
 ONNX Runtime falls back to the CPU without a word to Python when CUDA does not work, and writes to
 stderr from C++. So the driver is asked first, and reasons are worked out here.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import re
+import sys
 from importlib import metadata
 
 INSTALL_ADVICE = 'Install CUDA and cuDNN with `pip install "argan-plugin[cuda]"`.'
@@ -51,6 +52,21 @@ def missing_library_reason(printed: str) -> str:
         "ONNX Runtime could not start CUDA; the driver may be older than the CUDA libraries. "
         f"Update the driver. {INSTALL_ADVICE}"
     )
+
+
+def worker_threads() -> int:
+    """Return how many threads the dask worker has in which this runs; 0 outside of one.
+
+    A machine may have many workers, and each of them must not take all of its cores.
+    """
+    if "distributed.worker" not in sys.modules:
+        return 0
+    from distributed import get_worker
+
+    try:
+        return int(get_worker().state.nthreads)
+    except ValueError:  # not in a worker
+        return 0
 
 
 def _is_installed(distribution: str) -> bool:

@@ -52,8 +52,9 @@ class RestorationModel:
 
     It may be used from several threads at once, and in the children of `multiprocessing` however
     they start. Pickled, it takes along where the file lies and its settings, and is opened again
-    from there. (A child of a bare ``os.fork`` must end with ``os._exit``, as those do: the clean-up
-    of ONNX Runtime at exit waits for threads that exist in the parent alone.)
+    from there, once a process (see `open_model`). (A child of a bare ``os.fork`` must end with
+    ``os._exit``, as those do: the clean-up of ONNX Runtime at exit waits for threads that exist in
+    the parent alone.)
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class RestorationModel:
         "auto" takes a GPU if one works, and otherwise the CPU, with a ``RuntimeWarning`` that gives
         the reason if there is a GPU. "cuda" never falls back.
     threads : int, optional
-        Threads on the CPU; by default one a core.
+        Threads on the CPU; by default one a core, and on a dask worker as many as it has.
 
     Raises
     ------
@@ -119,7 +120,7 @@ class RestorationModel:
         return f"RestorationModel({os.fspath(self.path)!r}, device={self.device!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        reopen = functools.partial(RestorationModel, device=self._requested, threads=self._threads)
+        reopen = functools.partial(open_model, device=self._requested, threads=self._threads)
         return reopen, (self.path,)
 
     def run(
@@ -196,13 +197,16 @@ class RestorationModel:
 
 
 def open_model(
-    model: str | os.PathLike[str] | None = None, *, device: Device = "auto"
+    model: str | os.PathLike[str] | None = None,
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
 ) -> RestorationModel:
-    """Return an open model, the same one for the same file and device.
+    """Return an open model, the same one for the same file and settings.
 
     Parameters
     ----------
-    model, device
+    model, device, threads
         As in `RestorationModel`.
 
     Returns
@@ -222,7 +226,7 @@ def open_model(
     except OSError:
         version = None  # opening it says what is wrong
     with _opening:  # or two threads would both open it
-        return _open_version(path, version, device)
+        return _open_version(path, version, device, threads)
 
 
 @functools.lru_cache(maxsize=4)
@@ -230,5 +234,6 @@ def _open_version(
     path: Path,
     version: tuple[int, int] | None,  # noqa: ARG001 - part of the cache's key
     device: Device,
+    threads: int | None,
 ) -> RestorationModel:
-    return RestorationModel(path, device=device)
+    return RestorationModel(path, device=device, threads=threads)

@@ -202,7 +202,7 @@ def _session(data: bytes, threads: int | None, providers: list[Any]) -> Any:
     onnxruntime = _onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL  # what fails is raised
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads or devices.worker_threads()
     # The arena never gives memory back: 30 sizes of image grew a process by 117 MiB, and by 9 MiB
     # without it, at 10 % of the speed.
     options.enable_cpu_mem_arena = False

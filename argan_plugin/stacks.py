@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ def restore_lazy(
     value_range: tuple[float, float] | None = None,
     tile_size: int | None = None,
     chunk_size: int = 4096,
+    plane_by_plane: bool = False,
     changes: ChangeCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
@@ -114,7 +116,7 @@ def restore_lazy(
 
     The network sees whole planes, or chunks of a large plane with as much around them as it looks
     at, so the result does not depend on the chunks. On a cluster the model is opened once in each
-    worker process.
+    worker process, with as many threads as the worker has, and they share it.
 
     Parameters
     ----------
@@ -124,9 +126,13 @@ def restore_lazy(
     strength, value_range, tile_size
         As in `restore`.
     model, device
-        As in `restore`; they must be valid on the machines that compute.
+        As in `restore`; they must be valid on the machines that compute. What is sent to them of
+        an open model is where its file lies.
     chunk_size : int
         Planes of more pixels a side are computed in parts of about this side.
+    plane_by_plane : bool
+        Whether a chunk of the result holds a single plane, as a viewer wants it: who looks at one
+        would wait for all planes of a chunk.
     changes : ChangeCache, optional
         Parts that it holds are mixed without the network; the others are added to it. It works
         inside one process only.
@@ -137,7 +143,7 @@ def restore_lazy(
     Returns
     -------
     dask array
-        The same shape and dtype, and the same chunks but for one plane at a time.
+        The same shape, dtype and chunks, but for `plane_by_plane`.
 
     Raises
     ------
@@ -174,9 +180,9 @@ def restore_lazy(
         allow_rechunk=False,  # it would move the chunks off the network's stride
         meta=np.empty((0,) * stack.ndim, dtype=stack.dtype),
     )
-    # Not along the leading axes: who looks at one plane would wait for all of a chunk.
-    planes: da.Array = restored.rechunk(restored.chunks[:rows] + stack.chunks[rows:])
-    return planes
+    leading = restored.chunks[:rows] if plane_by_plane else stack.chunks[:rows]
+    result: da.Array = restored.rechunk(leading + stack.chunks[rows:])
+    return result
 
 
 def read_model_info(model: _Model) -> ModelInfo:
@@ -203,11 +209,20 @@ class _Recipe:
 
     rgb: bool
     strength: float
-    model: _Model
+    model: _Model | bytes
+    """In another process than where it was open, pickled."""
+
     device: Device
     value_range: tuple[float, float] | None
     tile_size: int | None
     changes: ChangeCache | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A dask worker unpickles tasks outside of its threads, where a model would take all cores,
+        # and for some tasks that it never runs.
+        if not isinstance(self.model, RestorationModel):
+            return self.__dict__
+        return {**self.__dict__, "model": pickle.dumps(self.model)}
 
     @property
     def plane_ndim(self) -> int:
@@ -226,9 +241,10 @@ class _Recipe:
         channel_axis = -1 if self.rgb else None
         change = None if self.changes is None else self.changes.get(key)
         if change is None:
+            model = self.model
             change = luma_change(
                 plane,
-                model=self.model,
+                model=pickle.loads(model) if isinstance(model, bytes) else model,
                 device=self.device,
                 channel_axis=channel_axis,
                 value_range=self.value_range,

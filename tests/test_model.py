@@ -201,6 +201,7 @@ def test_pickling_opens_the_same_model_with_the_same_settings(tiny_model_path: P
     copy = pickle.loads(data)
     assert (copy.path, copy.device, copy._threads) == (model.path, "cpu", 1)
     assert np.array_equal(copy.run(_image()), model.run(_image()))
+    assert pickle.loads(data) is copy, "one session a process"
 
 
 _inherited: RestorationModel

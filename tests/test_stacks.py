@@ -56,7 +56,9 @@ def test_lazy_equals_eager_whatever_the_chunks(
 ) -> None:
     lazy = da.from_array(movie, chunks=chunks)
     restored = restore_lazy(lazy, rgb=True, model=model)
-    assert restored.chunks == ((1, 1), (1, 1, 1), *lazy.chunks[2:])
+    planes = restore_lazy(lazy, rgb=True, model=model, plane_by_plane=True)
+    assert restored.chunks == lazy.chunks
+    assert planes.chunks == ((1, 1), (1, 1, 1), *lazy.chunks[2:])
     assert restored.dtype == lazy.dtype
     np.testing.assert_array_equal(
         restored.compute(scheduler="threads"), restore_stack(movie, rgb=True, model=model)
@@ -108,10 +110,11 @@ def test_lazy_remembers_what_was_computed(
 ) -> None:
     changes = ChangeCache()
     lazy = da.from_array(movie)
-    restore_lazy(lazy, rgb=True, model=model, changes=changes)[1, 2].compute()
+    how: dict[str, Any] = {"rgb": True, "model": model, "changes": changes, "plane_by_plane": True}
+    restore_lazy(lazy, **how)[1, 2].compute()
     expected = restore(movie[1, 2], model=model, strength=0.5)
     monkeypatch.setattr(RestorationModel, "run", None)
-    mixed = restore_lazy(lazy, rgb=True, model=model, strength=0.5, changes=changes)
+    mixed = restore_lazy(lazy, **how, strength=0.5)
     np.testing.assert_array_equal(mixed[1, 2].compute(), expected)
     with pytest.raises(TypeError):  # the network would run for a plane that is not remembered
         mixed[1, 1].compute()
