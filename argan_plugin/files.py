@@ -99,7 +99,11 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise ImageFileError(f"{path}: expected a picture file, but this is no regular file.")
         # Given a name, Pillow would map some files into memory, and crash if one shrinks meanwhile.
-        with Path(path).open("rb") as file, Image.open(file, formats=READ_FORMATS) as image:
+        with (
+            Path(path).open("rb") as file,
+            silenced(),  # libtiff and libpng print what they find odd
+            Image.open(file, formats=READ_FORMATS) as image,
+        ):
             return _read(path, file, image)
     except ImageFileError:
         raise
@@ -145,10 +149,8 @@ def _read(path: str | os.PathLike[str], file: IO[bytes], image: Image.Image) -> 
         modes.add(image.mode)
         deep = has_deep_colour(image)  # before anything that loads it
         _refuse_unsupported(path, image)
-        # libtiff and, for deep colour, libpng print what they find odd.
-        with silenced() if is_tiff or deep else contextlib.nullcontext():
-            image.load()
-            frames.append(_deep_pixels(file, image) if deep else _pixels(image))
+        image.load()
+        frames.append(_deep_pixels(file, image) if deep else _pixels(image))
         durations.append(float(image.info.get("duration", 0)))
         if number == 0:
             metadata = read_metadata(image, tiff_exif=tiff_exif)

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+
+from argan_plugin.resume import LIST_NAME
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system")
 
 _WRITER = Path(__file__).with_name("killed_writer.py")
+_COMMAND = Path(__file__).with_name("killed_command.py")
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def source(tmp_path: Path) -> Iterator[Path]:
 
 def run(words: Sequence[object]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        list(map(str, words)), capture_output=True, text=True, check=False, timeout=100
+        list(map(str, words)), capture_output=True, text=True, check=False, timeout=200
     )
 
 
@@ -119,3 +123,44 @@ def test_file_that_becomes_too_large(source: Path, tmp_path: Path, tiny_model_pa
     assert result.returncode == 1
     assert "out.png: cannot be written: File too large.\n" in result.stderr
     assert sorted(tmp_path.iterdir()) == [source.parent]
+
+
+def test_three_runs_at_once(tmp_path: Path, photo: NDArray[np.uint8], models: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        Image.fromarray(photo[number:]).save(tmp_path / "in" / f"{number}.jpg")
+    before = {path: path.read_bytes() for path in (tmp_path / "in").iterdir()}
+    words = argan(tmp_path / "in", tmp_path / "out", models / "tiny.onnx")
+
+    processes = [
+        subprocess.Popen(list(map(str, [*words, *option])), stderr=subprocess.PIPE, text=True)
+        for option in ([], ["--overwrite"], ["--resume"])
+    ]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+
+    assert {process.returncode for process in processes} <= {0, 1}
+    for line in "".join(errors).splitlines():
+        assert "already" in line or "up to date" in line or " done on cpu, " in line, line
+    assert {path: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
+    outputs = {path.name for path in (tmp_path / "out").iterdir()}
+    assert outputs - {LIST_NAME} == {f"{number}.png" for number in range(12)}
+    for number in range(12):
+        with Image.open(tmp_path / "out" / f"{number}.png") as image:
+            image.load()
+            assert image.height == len(photo) - number
+
+
+@pytest.mark.slow
+def test_command_killed_a_hundred_times(
+    tmp_path: Path, photo: NDArray[np.uint8], tiny_model_path: Path
+) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for number in range(20):
+        place = "deep" if number % 3 else "."
+        picture = np.tile(photo, (3, 3, 1))[number:]
+        Image.fromarray(picture).save(tmp_path / "in" / place / f"{number}.jpg")
+
+    result = run([sys.executable, _COMMAND, tmp_path, tiny_model_path, 100, 0])
+
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 50  # were stopped before their end

@@ -241,3 +241,12 @@ def test_dates_are_kept_on_request(tmp_path: Path) -> None:
         )
         assert (tmp_path / name).stat().st_mtime_ns == times[1]
     assert stamps == [times[1]] * 3, "who looks before the file is named sees another date"
+
+
+def test_libjpeg_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    wide = Picture(pixels=np.zeros((1, 65501), np.uint8), metadata=Metadata())
+
+    with pytest.raises(ImageFileError, match="cannot be written"):
+        write_picture(tmp_path / "wide.jpg", wide)
+
+    assert capfd.readouterr().err == ""
