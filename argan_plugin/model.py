@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 
 from argan_plugin.errors import DeviceError, ModelError
 from argan_plugin.model_file import inspect_model, read_model_file
+from argan_plugin.model_graph import ModelGraph
 from argan_plugin.model_info import ModelInfo
 from argan_plugin.sessions import Device, open_session, run_session, uses_cuda
 from argan_plugin.weights import check_shipped, find_model
+
+_PROBE = (1, 1, 64, 64)
 
 _opening = threading.RLock()
 _open_models: weakref.WeakSet[RestorationModel] = weakref.WeakSet()
@@ -101,6 +104,8 @@ class RestorationModel:
         check_shipped(self.path, self._data)
         try:
             self.info = inspect_model(self._data)
+            self._graph = ModelGraph(self._data, self.info.size_multiple)
+            self._graph.check(_PROBE)  # before ONNX Runtime computes with the constants
             self._session = open_session(self._data, device=device, threads=threads)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
@@ -159,6 +164,10 @@ class RestorationModel:
                 "image must be float32 of shape (batch, 1, height, width), none of them 0, not "
                 f"{image.dtype} of shape {image.shape}"
             )
+        try:
+            self._graph.check(image.shape)
+        except ModelError as error:
+            raise ModelError(f"{self.path}: {error}") from error
         session = self._live_session()
         try:
             output = run_session(session, image, cancel)

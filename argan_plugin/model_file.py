@@ -1,22 +1,21 @@
 """Checks an ONNX file's bytes before ONNX Runtime sees them, and reads the model's facts out of it.
 
 Model files come from strangers. ONNX Runtime would read tensors out of other files, run loops
-without end, and look for operators of others; a model of this project has none of these. Only the
-fields that tell are decoded, by the tables below; they are from ``onnx.proto`` [1]_, and the
-encoding is that of Protocol Buffers [2]_.
+without end, look for operators of others, and fill memory with a tensor that takes ten bytes in the
+file; a model of this project has none of these. Only the fields that tell are decoded, by the
+tables below; they are from ``onnx.proto`` [1]_. What running a model takes is for `model_graph`.
 
 References
 ----------
 .. [1] https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
-.. [2] https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from argan_plugin import operators, protobuf
 from argan_plugin.errors import ModelError
 from argan_plugin.model_info import ModelInfo
 
@@ -25,24 +24,39 @@ LARGEST_FILE: Final = 512 * 2**20
 
 # Which fields of a message are messages to look into: {message: {field number: message}}.
 _NESTED: Final = {
-    "Model": {7: "Graph", 14: "Entry", 25: "Function"},
-    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Model": {7: "Graph", 14: "Entry"},
+    "Graph": {1: "Node", 5: "Tensor"},
     "Node": {5: "Attribute"},
-    "Attribute": {5: "Tensor", 10: "Tensor", 22: "SparseTensor", 23: "SparseTensor"},
-    "SparseTensor": {1: "Tensor", 2: "Tensor"},
-    "Function": {7: "Node", 11: "Attribute"},
+    "Attribute": {5: "Tensor", 10: "Tensor"},
     "Tensor": {},
     "Entry": {},
 }
-_NODE_DOMAIN = 7
-_ATTRIBUTE_SUBGRAPHS = (6, 11)
-_TENSOR_EXTERNAL = (13, 14)  # external_data, data_location
+
+_OTHER_FILE = "keeps data in another file. Export it again as a single file (external_data=False)."
+_CONTROL_FLOW = (
+    "holds loops or branches, which no model of this project does. Use a file written by "
+    "`python -m export`."
+)
+_SPARSE = "holds sparse tensors, which can be huge. Use a file written by `python -m export`."
+_FUNCTIONS = "defines operators of its own. Use a file written by `python -m export`."
+
+# What no model of this project holds: {message: {field number: what is wrong with it}}.
+_REFUSED: Final = {
+    "Model": {25: _FUNCTIONS},
+    "Graph": {15: _SPARSE},
+    "Attribute": {6: _CONTROL_FLOW, 11: _CONTROL_FLOW, 22: _SPARSE, 23: _SPARSE},
+    "Tensor": {13: _OTHER_FILE, 14: _OTHER_FILE},  # external_data, data_location
+}
+_NODE_OPERATOR, _NODE_DOMAIN = 4, 7
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
+_TEXTS: Final = {"Node": (_NODE_OPERATOR, _NODE_DOMAIN), "Entry": (_ENTRY_KEY, _ENTRY_VALUE)}
+_TENSOR_SIZE = 1
 
 # Real models have some thousands of fields; counting keeps a hostile file from taking minutes here.
 _MOST_FIELDS = 1_000_000
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+# The smallest elements have four bits.
+_MOST_ELEMENTS_A_BYTE = 2
 
 
 def read_model_file(path: Path) -> bytes:
@@ -84,97 +98,57 @@ def inspect_model(data: bytes) -> ModelInfo:
     ------
     ModelError
         If the bytes are no ONNX model or not one of this project, or if it refers to other files,
-        holds control flow, or uses operators that are not ONNX's own.
+        holds control flow, or uses an operator that is not in `operators.RULES`.
     """
-    metadata: dict[str, str] = {}
-    seen = 0
-    pending: list[tuple[str, memoryview]] = [("Model", memoryview(data))]
-    while pending:
-        message, content = pending.pop()
-        entry = {}
-        for number, value in _fields(content):
-            seen += 1
-            if seen > _MOST_FIELDS:
-                raise _not_onnx()
-            if number in _NESTED[message]:
-                pending.append((_NESTED[message][number], _expect_bytes(value)))
-            elif message == "Entry":
-                entry[number] = _text(value)
-            else:
-                _refuse(message, number, value)
-        if message == "Entry":
-            metadata[entry.get(_ENTRY_KEY, "")] = entry.get(_ENTRY_VALUE, "")
+    try:
+        metadata = _inspect(memoryview(data))
+    except protobuf.WireError as error:
+        raise ModelError(
+            "The file is no ONNX model, or it is damaged. Use a file written by `python -m export`."
+        ) from error
     return ModelInfo.from_metadata(metadata)
 
 
-def _refuse(message: str, number: int, value: int | memoryview) -> None:
-    """Raise if this field makes a model that must not run."""
-    if message == "Tensor" and number in _TENSOR_EXTERNAL and value != 0:
+def _inspect(data: memoryview) -> dict[str, str]:
+    """Return the model's metadata; raise WireError or ModelError if it must not run."""
+    metadata: dict[str, str] = {}
+    seen = 0
+    pending: list[tuple[str, memoryview]] = [("Model", data)]
+    while pending:
+        message, content = pending.pop()
+        texts: dict[int, str] = {}
+        elements, most_elements = 1, _MOST_ELEMENTS_A_BYTE * len(content)
+        for number, value in protobuf.fields(content):
+            seen += 1
+            if seen > _MOST_FIELDS:
+                raise protobuf.WireError("too many fields")
+            if number in _NESTED[message]:
+                pending.append((_NESTED[message][number], protobuf.as_bytes(value)))
+            elif number in _REFUSED.get(message, ()) and value != 0:
+                raise ModelError(f"The model {_REFUSED[message][number]}")
+            elif number in _TEXTS.get(message, ()):
+                texts[number] = protobuf.as_text(value)
+            elif message == "Tensor" and number == _TENSOR_SIZE:
+                for length in protobuf.as_integers(value):
+                    elements *= length
+                    if not 0 <= elements <= most_elements:
+                        raise protobuf.WireError("a tensor of more elements than its bytes hold")
+        if message == "Entry":
+            metadata[texts.get(_ENTRY_KEY, "")] = texts.get(_ENTRY_VALUE, "")
+        elif message == "Node":
+            _check_operator(texts.get(_NODE_OPERATOR, ""), texts.get(_NODE_DOMAIN, ""))
+    return metadata
+
+
+def _check_operator(operator: str, domain: str) -> None:
+    """Raise unless a node's operator is one of those that are allowed."""
+    if domain not in ("", "ai.onnx"):
         raise ModelError(
-            "The model keeps data in another file. Export it again as a single file "
-            "(external_data=False)."
+            f"The model uses operators of {domain[:100]!r}, not only ONNX's own. Use a file "
+            "written by `python -m export`."
         )
-    if message == "Attribute" and number in _ATTRIBUTE_SUBGRAPHS:
+    if operator not in operators.RULES:
         raise ModelError(
-            "The model holds loops or branches, which no model of this project does. "
+            f"The model uses the operator {operator[:100]!r}, which no model of this project does. "
             "Use a file written by `python -m export`."
         )
-    if message == "Node" and number == _NODE_DOMAIN and _text(value) not in ("", "ai.onnx"):
-        raise ModelError(
-            f"The model uses operators of {_text(value)[:100]!r}, not only ONNX's own. "
-            "Use a file written by `python -m export`."
-        )
-
-
-def _fields(content: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield (field number, value) of one Protocol Buffers message; fixed-width values as bytes."""
-    position = 0
-    while position < len(content):
-        tag, position = _varint(content, position)
-        if tag >= 2**32:  # ONNX Runtime would cut it and see another field
-            raise _not_onnx()
-        kind = tag & 7
-        if kind == _VARINT:
-            value, position = _varint(content, position)
-            yield tag >> 3, value
-            continue
-        if kind == _BYTES:
-            length, position = _varint(content, position)
-        elif kind in (_FIXED32, _FIXED64):
-            length = 4 if kind == _FIXED32 else 8
-        else:
-            raise _not_onnx()
-        if length > len(content) - position:
-            raise _not_onnx()
-        yield tag >> 3, content[position : position + length]
-        position += length
-
-
-def _varint(content: memoryview, position: int) -> tuple[int, int]:
-    """Return the variable-length integer at `position`, and where it ends."""
-    result = 0
-    for shift in range(0, 70, 7):
-        if position >= len(content):
-            break
-        byte = content[position]
-        position += 1
-        result |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return result, position
-    raise _not_onnx()
-
-
-def _expect_bytes(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise _not_onnx()
-    return value
-
-
-def _text(value: int | memoryview) -> str:
-    return bytes(_expect_bytes(value)).decode("utf-8", errors="replace")
-
-
-def _not_onnx() -> ModelError:
-    return ModelError(
-        "The file is no ONNX model, or it is damaged. Use a file written by `python -m export`."
-    )

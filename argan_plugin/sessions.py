@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from argan_plugin import devices
 from argan_plugin.errors import Cancelled, DeviceError, ModelError
+from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
 
 Device = Literal["auto", "cuda", "cpu"]
-
-# The graph's contract; export builds graphs to it.
-INPUT_NAME, OUTPUT_NAME = "image", "restored"
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_OPTIONS = {
@@ -43,7 +41,7 @@ def open_session(data: bytes, *, device: Device, threads: int | None) -> Any:
     Parameters
     ----------
     data : bytes
-        An ONNX file that `model_file.inspect_model` has passed.
+        An ONNX file that `model_file.inspect_model` and `ModelGraph.check` have passed.
     device : {"auto", "cuda", "cpu"}
         As in `RestorationModel`.
     threads : int or None

@@ -29,8 +29,8 @@ from PIL import Image
 
 from argan_plugin import RestorationModel
 from argan_plugin.errors import ArganError
+from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
 from argan_plugin.model_info import ModelInfo
-from argan_plugin.sessions import INPUT_NAME, OUTPUT_NAME
 from argan_plugin.whole_file import written_whole
 from export.errors import ExportError
 

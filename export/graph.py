@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from argan_plugin.sessions import INPUT_NAME, OUTPUT_NAME
+from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
 from export.errors import ExportError
 
 DEFAULT_OPSET = 18

@@ -21,7 +21,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from argan_plugin.jpeg import round_trip
-from argan_plugin.sessions import INPUT_NAME
+from argan_plugin.model_graph import INPUT_NAME
 from export.errors import ExportError
 from export.graph import GraphForm
 from training.datasets import find_pictures, read_luma

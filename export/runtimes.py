@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import onnxruntime
 
-from argan_plugin.sessions import INPUT_NAME, OUTPUT_NAME
+from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
 from export.browser import ChromiumRun
 from export.parity import Image
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,11 +134,13 @@ def export_onnx(
     onnx.helper.set_model_props(model, metadata)
     data = model.SerializeToString(deterministic=True)
     try:
+        with tempfile.TemporaryDirectory() as folder:
+            candidate = Path(folder, "candidate.onnx")
+            candidate.write_bytes(data)
+            parity = verify_file(candidate, network, info, form, metadata)
+            cost = _psnr_cost(candidate, network, info, form, pairs[1::2]) if pairs else None
         with written_whole(target, overwrite=overwrite) as file:
             file.write(data)
-            file.flush()
-            parity = verify_file(Path(file.name), network, info, form, metadata)
-            cost = _psnr_cost(Path(file.name), network, info, form, pairs[1::2]) if pairs else None
     except ExportError as error:
         raise ExportError(f"{target}: not written, for a check failed: {error}") from error
     except ImageFileError as error:

@@ -14,8 +14,8 @@ from torch import nn
 
 from argan_plugin import RestorationModel
 from argan_plugin.errors import ArganError
+from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
 from argan_plugin.model_info import ModelInfo
-from argan_plugin.sessions import INPUT_NAME, OUTPUT_NAME
 from export.errors import ExportError
 from export.graph import GraphForm
 from export.parity import Image, Parity, compare

@@ -17,8 +17,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from argan_plugin.errors import ArganError, Cancelled, ModelError
+from argan_plugin.errors import Cancelled, ModelError
 from argan_plugin.model import RestorationModel, open_model
+from argan_plugin.model_graph import ModelGraph
 from tests.conftest import build_model, tiny_info
 
 
@@ -111,46 +112,46 @@ def test_another_signature_is_refused(tmp_path: Path, output_shape: Sequence[str
         RestorationModel(path)
 
 
-def test_an_output_of_another_shape_is_no_picture(tmp_path: Path) -> None:
-    node = helper.make_node("MaxPool", ["image"], ["restored"], kernel_shape=[2, 2])
-    model = RestorationModel(_save(tmp_path / "pool.onnx", node))
-    with pytest.raises(ModelError, match=r"\(1, 1, 39, 55\)"):
+def test_an_output_of_another_shape_is_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constants = [
+        numpy_helper.from_array(np.array(values), name)
+        for name, values in {"start": [0, 0], "end": [-1, -1], "axes": [2, 3]}.items()
+    ]
+    node = helper.make_node("Slice", ["image", "start", "end", "axes"], ["restored"])
+    path = _save(tmp_path / "cut.onnx", node, initializers=constants)
+    with pytest.raises(ModelError, match=r"gives \(1, 1, 63, 63\)"):  # before it runs
+        RestorationModel(path)
+    monkeypatch.setattr(ModelGraph, "check", lambda *_: None)
+    model = RestorationModel(path)
+    with pytest.raises(ModelError, match=r"gave float32 of shape \(1, 1, 39, 55\)"):
         model.run(_image())
 
 
-def test_an_output_with_nan_is_no_picture(tmp_path: Path) -> None:
-    node = helper.make_node("Log", ["image"], ["restored"])
-    model = RestorationModel(_save(tmp_path / "log.onnx", node))
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 3e38])
+def test_an_output_with_nan_or_infinity_is_no_picture(tmp_path: Path, weight: float) -> None:
+    tensor = numpy_helper.from_array(np.full((1, 1, 1, 1), weight, np.float32), "weight")
+    node = helper.make_node("Conv", ["image", "weight"], ["restored"])
+    model = RestorationModel(_save(tmp_path / "nan.onnx", node, initializers=[tensor]))
     with pytest.raises(ModelError, match="NaN or infinity"):
-        model.run(-_image())
+        model.run(_image() * 2)
 
 
 def test_an_operator_that_fails_is_a_model_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    one = numpy_helper.from_array(np.array([0, 0, 1, 1]), "one")
+    # Two channels of weights for an image of one: nobody but ONNX Runtime looks at that.
+    weights = numpy_helper.from_array(np.zeros((1, 2, 1, 1), np.float32), "weights")
     nodes = [
-        helper.make_node("Shape", ["image"], ["size"]),
-        helper.make_node("Add", ["size", "one"], ["more"]),
-        helper.make_node("Reshape", ["image", "more"], ["restored"]),
+        helper.make_node("Cast", ["image"], ["same"], to=1),
+        helper.make_node("Conv", ["same", "weights"], ["restored"]),
     ]
-    model = RestorationModel(_save(tmp_path / "reshape.onnx", *nodes, initializers=[one]))
-    with pytest.raises(ModelError, match="The model failed") as raised:
-        model.run(_image())
+    path = _save(tmp_path / "channels.onnx", *nodes, initializers=[weights])
+    with pytest.raises(ModelError, match=r"The model failed|cannot open the model") as raised:
+        RestorationModel(path).run(_image())
     assert "\n" not in str(raised.value)
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_model_that_wants_terabytes_is_out_of_memory(tmp_path: Path) -> None:
-    size = numpy_helper.from_array(np.array([2**24, 2**24]), "size")
-    nodes = [
-        helper.make_node("ConstantOfShape", ["size"], ["huge"]),
-        helper.make_node("ReduceSum", ["huge"], ["zero"]),
-        helper.make_node("Add", ["image", "zero"], ["restored"]),
-    ]
-    path = _save(tmp_path / "huge.onnx", *nodes, initializers=[size])
-    with pytest.raises((MemoryError, ArganError)):
-        RestorationModel(path).run(_image())
 
 
 @pytest.fixture(scope="session")
