@@ -201,9 +201,10 @@ def _session(data: bytes, threads: int | None, providers: list[Any]) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL  # what fails is raised
     options.intra_op_num_threads = threads or devices.worker_threads()
-    # The arena never gives memory back: 30 sizes of image grew a process by 117 MiB, and by 9 MiB
-    # without it, at 10 % of the speed.
-    options.enable_cpu_mem_arena = False
+    # One block that is used again and again: it grows to what the largest tile takes (170 MB for
+    # the shipped model) and no further. Without it images of changing sizes cut the heap of the C
+    # library into pieces: 500 of them grew a process by 223 MB. See benchmarks/memory.json.
+    options.enable_cpu_mem_arena = True
     # Threads that spin between two tiles would take the processor from the program around.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Never ONNX Runtime's own format, which the checks of the file did not read.
