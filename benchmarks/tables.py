@@ -1,56 +1,77 @@
-"""Write the tables of docs/runtimes.md from the measurements beside this file.
+"""Write the tables of README, model card and documentation from the measurements.
 
-``python -m benchmarks.tables`` after `benchmarks.runtimes` or `benchmarks.variants` has written its
-JSON; a test fails if the page and the JSON differ.
+``python -m benchmarks.tables`` after a benchmark has written its JSON; a test fails if a page and
+its JSON differ.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from benchmarks import runtimes, variants
+from benchmarks import peers, quality, runtimes, variants
 from benchmarks.conditions import Conditions
 
 _HERE = Path(__file__).parent
-PAGE = _HERE.parent / "docs" / "runtimes.md"
+ROOT = _HERE.parent
 
-_TABLES = {"runtimes": (runtimes.HEADER, runtimes.Row), "variants": (variants.HEADER, variants.Row)}
-"""Header and kind of row, by the name of the table in the page and of the JSON file."""
+PAGES = {
+    "README.md": ("summary",),
+    "argan_plugin/models/README.md": ("card argan",),
+    "docs/runtimes.md": ("runtimes", "variants"),
+    "docs/speed.md": ("peers",),
+}
+"""The tables of each page, by the names that they have in the page."""
 
 
-def refreshed(page: str) -> str:
-    """Return the page with its tables as the measurements have them.
+def _measured(name: str, header: str, kind: type[object]) -> Callable[[], str]:
+    """Return a function that renders the rows of a JSON file beside this one."""
+
+    def render() -> str:
+        content = json.loads((_HERE / f"{name}.json").read_text(encoding="utf-8"))
+        rows = [str(kind(**row)) for row in content["rows"]]
+        return "\n".join([header, *rows, "", str(Conditions(**content["conditions"]))])
+
+    return render
+
+
+_TABLES: dict[str, Callable[[], str]] = {
+    "summary": quality.summary,
+    "card argan": partial(quality.card, "argan"),
+    "peers": _measured("peers", peers.HEADER, peers.Row),
+    "runtimes": _measured("runtimes", runtimes.HEADER, runtimes.Row),
+    "variants": _measured("variants", variants.HEADER, variants.Row),
+}
+
+
+def refreshed(page: str, names: Sequence[str]) -> str:
+    """Return the page with the named tables as the measurements have them.
 
     Raises
     ------
     ValueError
         If the page has no place for one: ``<!-- table NAME -->`` and ``<!-- end NAME -->``.
     """
-    for name in _TABLES:
+    for name in names:
         begin, end = f"<!-- table {name} -->", f"<!-- end {name} -->"
         before, found, rest = page.partition(begin)
         _, found_end, after = rest.partition(end)
         if not (found and found_end):
             raise ValueError(f"expected {begin} and {end} in the page")
-        page = f"{before}{begin}\n{_render(name)}\n{end}{after}"
+        page = f"{before}{begin}\n{_TABLES[name]()}\n{end}{after}"
     return page
 
 
 def main() -> int:
-    """Write the page."""
-    PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"written: {PAGE}")
+    """Write the pages."""
+    for name, names in PAGES.items():
+        path = ROOT / name
+        path.write_text(refreshed(path.read_text(encoding="utf-8"), names), encoding="utf-8")
+        print(f"written: {path}")
     return 0
-
-
-def _render(name: str) -> str:
-    """Return a measurement in Markdown."""
-    header, kind = _TABLES[name]
-    content = json.loads((_HERE / f"{name}.json").read_text(encoding="utf-8"))
-    rows = [str(kind(**row)) for row in content["rows"]]
-    return "\n".join([header, *rows, "", str(Conditions(**content["conditions"]))])
 
 
 if __name__ == "__main__":

@@ -103,16 +103,18 @@ def test_bad_input(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "missing.safetensors" in capsys.readouterr().err
 
 
-def test_the_page_has_the_tables_of_the_measurements() -> None:
-    page = tables.PAGE.read_text(encoding="utf-8")
-    assert tables.refreshed(page) == page, "run: python -m benchmarks.tables"
+@pytest.mark.parametrize("name", tables.PAGES)
+def test_the_pages_have_the_tables_of_the_measurements(name: str) -> None:
+    page = (tables.ROOT / name).read_text(encoding="utf-8")
+    assert tables.refreshed(page, tables.PAGES[name]) == page, "run: python -m benchmarks.tables"
 
 
 def test_a_page_without_a_place_for_a_table() -> None:
-    page = tables.PAGE.read_text(encoding="utf-8")
+    names = tables.PAGES["docs/runtimes.md"]
+    page = (tables.ROOT / "docs/runtimes.md").read_text(encoding="utf-8")
     for mark in ("<!-- table variants -->", "<!-- end runtimes -->"):
         with pytest.raises(ValueError, match="expected <!-- table"):
-            tables.refreshed(page.replace(mark, ""))
+            tables.refreshed(page.replace(mark, ""), names)
 
 
 def test_the_table_of_chroma(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2ycbcr
 
+from argan_plugin.weights import model_names
 from training.__main__ import main
 from training.checkpoint import save_weights
-from training.evaluate import open_restorer, score_pictures, studio_luma
+from training.evaluate import load_results, open_restorer, score_pictures, studio_luma
 from training.full_image import FullImage
 from training.generator import UNet, UNetConfig
 from training.published import PUBLISHED
@@ -84,6 +84,7 @@ def test_the_command_prints_a_table_and_writes_json_and_figure(
         [
             "evaluate",
             str(identity),
+            "--compare",
             "--images",
             str(live1),
             "--metrics",
@@ -93,6 +94,8 @@ def test_the_command_prints_a_table_and_writes_json_and_figure(
             str(tmp_path / "scores.json"),
             "--figure",
             str(tmp_path / "figure.png"),
+            "--plot",
+            str(tmp_path / "plot.png"),
         ]
     )
     assert code == 0
@@ -100,10 +103,35 @@ def test_the_command_prints_a_table_and_writes_json_and_figure(
     assert table.count("| JPEG") == 4
     assert "AR-CNN (published)" in table
     assert "studio range" in table
-    scores = json.loads((tmp_path / "scores.json").read_text())["sets"]["live1"]
-    assert {score["quality"] for score in scores} == {10, 20, 30, 40}
+    assert PUBLISHED["live1"][1].source in table
+    scores = load_results(tmp_path / "scores.json")[1]["live1"]["identity"]
+    assert {score.quality for score in scores} == {10, 20, 30, 40}
+    with Image.open(tmp_path / "plot.png") as plot:
+        assert plot.size[0] > 500
     with Image.open(tmp_path / "figure-live1.png") as figure:
         assert figure.size[0] > 500
+
+
+def test_all_shipped_models_are_those_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("training.evaluate.evaluate", lambda models, *_, **__: asked.extend(models))
+    assert main(["evaluate", "--all-models", "--images", str(tmp_path)]) == 0
+    assert asked == list(model_names())
+
+
+def test_no_model_at_all_is_one_line(originals: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--images", str(originals)]) == 1
+    assert "expected a model, or --all-models" in capsys.readouterr().err
+
+
+def test_a_plot_needs_psnr(
+    originals: Path, identity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--metrics", "ssim", "--plot", str(tmp_path / "plot.png")]
+    assert main(["evaluate", str(identity), "--images", str(originals), *arguments]) == 1
+    assert "needs the metric psnr" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["nowhere.safetensors", "nowhere.onnx", "no-such-model"])
@@ -126,6 +154,9 @@ def test_published_rows_rise_with_quality_and_name_their_source() -> None:
         for row in rows:
             assert list(row.psnr) == sorted(row.psnr)
             assert "https://" in row.source
+            assert list(row.ssim or ()) == sorted(row.ssim or ())
+            # PSNR-B takes the blocks off PSNR
+            assert all(b <= a for a, b in zip(row.psnr, row.psnr_b or row.psnr, strict=True))
 
 
 @pytest.mark.slow

@@ -79,14 +79,20 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from argan_plugin.weights import model_names
     from training.evaluate import evaluate
 
+    models = [*options.models, *(model_names() if options.all_models else ())]
+    if not models:
+        raise ValueError("evaluate: expected a model, or --all-models")
     evaluate(
-        options.model,
+        list(dict.fromkeys(models)),
         options.images,
         names=options.metrics,
+        compare=options.compare,
         json_path=options.json,
         figure_path=options.figure,
+        plot_path=options.plot,
     )
 
 
@@ -178,7 +184,16 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="measure a model against compressed originals")
-    evaluate.add_argument("model", help="an .onnx or .safetensors file, or a shipped model's name")
+    evaluate.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="an .onnx or .safetensors file, or a shipped model's name",
+    )
+    evaluate.add_argument("--all-models", action="store_true", help="all shipped models")
+    evaluate.add_argument(
+        "--compare", action="store_true", help="put published figures beside, with their sources"
+    )
     evaluate.add_argument(
         "--images", type=Path, required=True, nargs="+", metavar="DIR", help="folders of originals"
     )
@@ -196,6 +211,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="also draw crops of compressed, restored, original",
+    )
+    evaluate.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="also draw PSNR against quality, and gain against cost (needs the metric psnr)",
     )
     evaluate.set_defaults(run=_evaluate)
 

@@ -9,10 +9,11 @@ comparable.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from training.validation import QUALITIES, restore_luma
 
 Luma = NDArray[np.uint8]
 Restorer = Callable[[Luma], Luma]
+Side = Literal["compressed", "restored"]
 
 _STUDIO_WEIGHTS = np.array([65.481, 128.553, 24.966])
 
@@ -49,6 +51,10 @@ CONVENTION = (
     "Luma of ITU-R BT.601, studio range 16..235, 8 bits, grey JPEG; means over the pictures. "
     "ssim: Gaussian window 11x11, sigma 1.5; ssim-8x8: uniform window, the older scale."
 )
+
+
+Results = dict[str, dict[str, list["Score"]]]
+"""Scores by test set and model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,57 +118,127 @@ def score_pictures(
 
 
 def evaluate(
-    model: str | Path,
+    models: Sequence[str | Path],
     folders: Sequence[Path],
     *,
     names: Sequence[str] = tuple(METRICS),
+    compare: bool = False,
     json_path: Path | None = None,
     figure_path: Path | None = None,
+    plot_path: Path | None = None,
 ) -> None:
-    """Print a Markdown table for each folder of originals; optionally write JSON and a figure.
+    """Print a Markdown table for each folder of originals; optionally write JSON and pictures.
+
+    Parameters
+    ----------
+    models
+        Weights, ONNX files or names of shipped models.
+    folders
+        Of originals.
+    names
+        Keys of :data:`METRICS`.
+    compare
+        Whether published figures of the folders that have any stand beside these, with their
+        sources.
+    json_path
+        Gets every figure of every picture.
+    figure_path
+        Gets crops of the JPEG, of what each model makes of it, and of the original.
+    plot_path
+        Gets PSNR against quality, and gain against cost, of these and of the published methods.
 
     Raises
     ------
     PictureFolderError
         If a folder holds no picture.
+    ValueError
+        If a plot is wanted without the metric ``psnr``.
     """
-    restorer = open_restorer(model)
-    report: dict[str, Any] = {"model": str(model), "convention": CONVENTION, "sets": {}}
-    for folder in folders:
-        pictures = find_pictures(folder)
-        if not pictures:
+    if plot_path is not None and "psnr" not in names:
+        raise ValueError("the plot needs the metric psnr")
+    pictures = {folder: find_pictures(folder) for folder in folders}
+    for folder, found in pictures.items():
+        if not found:
             raise PictureFolderError(f"{folder}: expected a folder of original pictures.")
-        scores = score_pictures(restorer, pictures, names)
-        print(f"\n{folder.name}, {len(pictures)} pictures\n")
-        print(_table(folder.name, model, scores, names))
-        report["sets"][folder.name] = [vars(score) for score in scores]
+    restorers = {Path(model).stem: open_restorer(model) for model in models}
+    results: Results = {}
+    for folder, found in pictures.items():
+        scores = {
+            model: score_pictures(restorer, found, names) for model, restorer in restorers.items()
+        }
+        results[folder.name] = scores
+        print(f"\n{folder.name}, {len(found)} pictures\n")
+        print(table(folder.name, scores, compare=compare))
         if figure_path is not None:
             # matplotlib takes a second to import
             from training.figure import draw_crops
 
             target = figure_path.with_stem(f"{figure_path.stem}-{folder.name}")
-            draw_crops(restorer, pictures, target)
+            draw_crops(restorers, found, target)
     print(f"\n{CONVENTION}")
+    if compare:
+        for row in (row for folder in folders for row in PUBLISHED.get(folder.name, ())):
+            print(f"{row.method} (published): {row.source}")
     if json_path is not None:
-        json_path.write_text(json.dumps(report, indent=1))
+        save_results(json_path, results)
+    if plot_path is not None:
+        from training.comparison import draw_comparison
+
+        draw_comparison(results, {Path(model).stem: model for model in models}, plot_path)
 
 
-def _table(name: str, model: str | Path, scores: Sequence[Score], names: Sequence[str]) -> str:
-    """Return the means, a block of rows for each quality, beside the published figures."""
+def table(name: str, results: Mapping[str, Sequence[Score]], *, compare: bool) -> str:
+    """Return the means of a test set in Markdown: a block of rows for each quality.
 
-    def means(results: Sequence[dict[str, float]]) -> list[float]:
-        return [float(np.mean([result[metric] for result in results])) for metric in names]
-
-    rows: list[list[str | float]] = []
+    Parameters
+    ----------
+    name
+        Of the test set.
+    results
+        Scores by model.
+    compare
+        Whether the published figures stand beside them.
+    """
+    (first, *_) = results.values()
+    names = list(first[0].restored)
+    rows: list[list[str | float | None]] = []
+    for index, quality in enumerate(QUALITIES):
+        for row in PUBLISHED.get(name, ()) if compare else ():
+            figures = [row.figures(metric) for metric in names]
+            values = [None if known is None else known[index] for known in figures]
+            rows.append([quality, f"{row.method} (published)", *values])
+        rows.append([quality, "JPEG", *(mean(first, "compressed", m, quality) for m in names)])
+        for model, scores in results.items():
+            rows.append([quality, model, *(mean(scores, "restored", m, quality) for m in names)])
     decimals = {"psnr": ".2f", "psnr-b": ".2f", "ssimulacra2": ".1f"}
-    for quality in QUALITIES:
-        here = [score for score in scores if score.quality == quality]
-        for row in PUBLISHED.get(name, ()) if "psnr" in names[:1] else ():
-            rows.append([quality, f"{row.method} (published)", row.psnr[QUALITIES.index(quality)]])
-        for label, results in (
-            ("JPEG", [score.compressed for score in here]),
-            (Path(model).stem, [score.restored for score in here]),
-        ):
-            rows.append([quality, label, *means(results)])
     formats = ["", "", *(decimals.get(metric, ".4f") for metric in names)]
     return tabulate(rows, ["q", "method", *names], tablefmt="github", floatfmt=formats)
+
+
+def mean(scores: Sequence[Score], side: Side, metric: str, quality: int) -> float:
+    """Return the mean of a metric over the pictures at one quality."""
+    values = [getattr(score, side)[metric] for score in scores if score.quality == quality]
+    return float(np.mean(values))
+
+
+def save_results(path: Path, results: Results) -> None:
+    """Write every figure of every picture as JSON."""
+    sets = {
+        name: {model: [asdict(score) for score in scores] for model, scores in models.items()}
+        for name, models in results.items()
+    }
+    report = {
+        "convention": CONVENTION,
+        "date": datetime.now(UTC).date().isoformat(),
+        "sets": sets,
+    }
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def load_results(path: Path) -> tuple[str, Results]:
+    """Return the date and the scores that :func:`save_results` wrote."""
+    report = json.loads(path.read_text(encoding="utf-8"))
+    return report["date"], {
+        name: {model: [Score(**score) for score in scores] for model, scores in models.items()}
+        for name, models in report["sets"].items()
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +20,14 @@ _ROWS = 4
 
 
 def draw_crops(
-    restorer: Restorer, pictures: Sequence[Path], target: Path, quality: int = 10
+    restorers: Mapping[str, Restorer], pictures: Sequence[Path], target: Path, quality: int = 10
 ) -> None:
     """Draw the most detailed 128x128 crop of some pictures, scores over the whole picture.
 
     Parameters
     ----------
-    restorer
-        From :func:`training.evaluate.open_restorer`.
+    restorers
+        By name, from :func:`training.evaluate.open_restorer`.
     pictures
         Originals; at most four, evenly chosen, are drawn.
     target
@@ -38,13 +38,15 @@ def draw_crops(
     from training.evaluate import studio_luma
 
     chosen = pictures[:: max(1, len(pictures) // _ROWS)][:_ROWS]
-    figure = Figure(figsize=(9, 3.2 * len(chosen)), layout="constrained")
-    grid = figure.subplots(len(chosen), 3, squeeze=False)
+    figure = Figure(figsize=(3 * (2 + len(restorers)), 3.2 * len(chosen)), layout="constrained")
+    grid = figure.subplots(len(chosen), 2 + len(restorers), squeeze=False)
     for axes, path in zip(grid, chosen, strict=True):
         original = studio_luma(path)
         compressed = round_trip(original, quality=quality)
         window = _most_detailed(original)
-        columns = {f"JPEG q = {quality}": compressed, "restored": restorer(compressed)}
+        columns = {f"JPEG q = {quality}": compressed} | {
+            name: restorer(compressed) for name, restorer in restorers.items()
+        }
         for cell, (label, image) in zip(
             axes, (columns | {path.name: original}).items(), strict=True
         ):

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Figures = tuple[float, float, float, float]
+"""At q = 10, 20, 30, 40."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class PublishedRow:
-    """PSNR in dB on studio-range luma at q = 10, 20, 30, 40."""
+    """Means over a test set, on studio-range luma."""
 
     method: str
-    psnr: tuple[float, float, float, float]
+    psnr: Figures
+    """In dB."""
+    ssim: Figures | None = None
+    """With the Gaussian window."""
+    psnr_b: Figures | None = None
+    """In dB."""
+    kflop_per_pixel: float | None = None
+    """Counted from the layers that the paper names; a multiply-add is two."""
     source: str
+
+    def figures(self, metric: str) -> Figures | None:
+        """Return those of a metric of :data:`training.evaluate.METRICS`, if they are known."""
+        return {"psnr": self.psnr, "ssim": self.ssim, "psnr-b": self.psnr_b}.get(metric)
 
 
 _ARCNN = "Dong et al., ICCV 2015, https://arxiv.org/abs/1504.06993"
@@ -22,17 +36,50 @@ _SWINIR = "Liang et al., ICCVW 2021, https://arxiv.org/abs/2108.10257"
 
 PUBLISHED: dict[str, tuple[PublishedRow, ...]] = {
     "live1": (
-        PublishedRow("SA-DCT", (28.86, 30.81, 32.08, 32.99), f"as given by {_DNCNN}"),
-        PublishedRow("AR-CNN", (28.96, 31.29, 32.67, 33.63), _ARCNN),
-        PublishedRow("DnCNN-3", (29.19, 31.59, 32.98, 33.96), _DNCNN),
-        PublishedRow("QGAC", (29.51, 31.83, 33.20, 34.16), f"{_QGAC}, as given by {_FBCNN}"),
-        PublishedRow("FBCNN", (29.75, 32.13, 33.54, 34.53), _FBCNN),
-        PublishedRow("SwinIR", (29.86, 32.25, 33.69, 34.67), _SWINIR),
+        PublishedRow(
+            method="SA-DCT", psnr=(28.86, 30.81, 32.08, 32.99), source=f"as given by {_DNCNN}"
+        ),
+        PublishedRow(
+            method="AR-CNN",
+            psnr=(28.96, 31.29, 32.67, 33.63),
+            ssim=(0.8076, 0.8733, 0.9043, 0.9198),
+            psnr_b=(28.68, 30.76, 32.14, 33.11),
+            kflop_per_pixel=213,
+            source=f"{_ARCNN}; SSIM and PSNR-B as given by {_FBCNN}",
+        ),
+        PublishedRow(
+            method="DnCNN-3",
+            psnr=(29.19, 31.59, 32.98, 33.96),
+            ssim=(0.8123, 0.8802, 0.9090, 0.9247),
+            psnr_b=(28.90, 31.07, 32.34, 33.28),
+            kflop_per_pixel=1_329,
+            source=f"{_DNCNN}; PSNR-B as given by {_FBCNN}",
+        ),
+        PublishedRow(
+            method="QGAC",
+            psnr=(29.51, 31.83, 33.20, 34.16),
+            ssim=(0.825, 0.888, 0.914, 0.929),
+            source=f"{_QGAC}, as given by {_FBCNN}",
+        ),
+        PublishedRow(
+            method="FBCNN",
+            psnr=(29.75, 32.13, 33.54, 34.53),
+            ssim=(0.827, 0.889, 0.916, 0.931),
+            psnr_b=(29.40, 31.57, 32.83, 33.74),
+            kflop_per_pixel=5_400,  # about
+            source=_FBCNN,
+        ),
+        PublishedRow(
+            method="SwinIR",
+            psnr=(29.86, 32.25, 33.69, 34.67),
+            ssim=(0.8287, 0.8909, 0.9174, 0.9317),
+            source=_SWINIR,
+        ),
     ),
     "classic5": (
-        PublishedRow("AR-CNN", (29.03, 31.15, 32.51, 33.32), _ARCNN),
-        PublishedRow("DnCNN-3", (29.40, 31.63, 32.91, 33.77), _DNCNN),
-        PublishedRow("FBCNN", (30.12, 32.31, 33.54, 34.35), _FBCNN),
+        PublishedRow(method="AR-CNN", psnr=(29.03, 31.15, 32.51, 33.32), source=_ARCNN),
+        PublishedRow(method="DnCNN-3", psnr=(29.40, 31.63, 32.91, 33.77), source=_DNCNN),
+        PublishedRow(method="FBCNN", psnr=(30.12, 32.31, 33.54, 34.35), source=_FBCNN),
     ),
 }
 """By the name of the test set's folder."""

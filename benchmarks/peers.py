@@ -1,0 +1,285 @@
+"""Time and memory beside what a user would take instead: docs/speed.md.
+
+``python -m benchmarks.peers`` measures on grey pictures of 0.1 to 100 megapixels, one process for
+each measurement, all methods in turn at each size, so that they share whatever else the machine
+does. ``jpegqs`` and ``jpeg2png`` are Debian packages; the table says if one is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+import argan_plugin
+from argan_plugin.model import open_model
+from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles
+from benchmarks.conditions import conditions_now, save
+from benchmarks.peer_networks import ARCNN, DNCNN3, PeerNetwork
+from export.runtimes import open_onnxruntime
+
+Luma = NDArray[np.uint8]
+Work = Callable[[], object]
+
+MEGAPIXELS = (0.1, 1.0, 10.0, 100.0)
+_QUALITY = 20
+_ENOUGH_RUNS, _ENOUGH_SECONDS = 3, 8.0
+_SAMPLE = Path(argan_plugin.__file__).parent / "samples" / "vintage_cars.jpg"
+
+HEADER = (
+    "| method | "
+    + " | ".join(f"{size:g} MP" for size in MEGAPIXELS)
+    + " | "
+    + " | ".join(f"{size:g} MP" for size in MEGAPIXELS)
+    + " |\n"
+    + "|---" * (2 * len(MEGAPIXELS) + 1)
+    + "|"
+)
+
+
+class MissingProgramError(Exception):
+    """A program that is not installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One method."""
+
+    method: str
+    seconds_per_megapixel: list[float]
+    """By size; NaN where it was not run, because it would have taken longer than the limit."""
+    peak_mib: list[float]
+    """By size: the most memory of the process, less what it had with the picture and the method
+    loaded, in MiB."""
+    problem: str = ""
+    """Why it was not run at all."""
+
+    def __str__(self) -> str:
+        """Return the row in Markdown."""
+        if self.problem:
+            return f"| {self.method} | {self.problem} |" + " |" * (2 * len(MEGAPIXELS) - 1)
+        cells = [f"{seconds:.3f} s" for seconds in self.seconds_per_megapixel]
+        cells += [f"{mib:.0f} MiB" for mib in self.peak_mib]
+        return f"| {self.method} | {' | '.join(c if 'nan' not in c else '' for c in cells)} |"
+
+
+def picture(megapixels: float) -> Luma:
+    """Return a compressed photograph of the size, made of copies of the sample, uint8."""
+    with Image.open(_SAMPLE) as image:
+        sample = np.asarray(image.convert("L"))
+    height = round(math.sqrt(megapixels * 1e6 * 3 / 4))
+    width = round(megapixels * 1e6 / height)
+    copies = (-(-height // sample.shape[0]), -(-width // sample.shape[1]))
+    return np.ascontiguousarray(np.tile(sample, copies)[:height, :width])
+
+
+def _argan(image: Luma, threads: int, _folder: Path) -> Work:
+    model = argan_plugin.RestorationModel(device="cpu", threads=threads)
+    return lambda: argan_plugin.restore(image, model=model)
+
+
+def _torch(image: Luma, threads: int, _folder: Path) -> Work:
+    import torch
+
+    from training.checkpoint import load_weights
+    from training.full_image import FullImage
+
+    torch.set_num_threads(threads)
+    weights = load_weights(Path(__file__).parent.parent / "training" / "weights/argan.safetensors")
+    network = weights.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    full = FullImage(network, network.size_multiple)
+    info = open_model().info
+
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            result: NDArray[np.float32] = full(torch.from_numpy(batch)).numpy()
+        return result
+
+    return lambda: _tiled(run, image, info.halo, info.size_multiple)
+
+
+def _network(network: PeerNetwork) -> Callable[[Luma, int, Path], Work]:
+    def prepare(image: Luma, threads: int, folder: Path) -> Work:
+        network.save(folder / "network.onnx")
+        run = open_onnxruntime(folder / "network.onnx", threads)
+        return lambda: _tiled(run, image, network.radius, 1)
+
+    return prepare
+
+
+def _tiled(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    image: Luma,
+    halo: int,
+    size_multiple: int,
+) -> Luma:
+    """Restore tile by tile, as `argan_plugin.restore` does."""
+
+    def restore(tile: Luma) -> Luma:
+        batch = np.divide(tile, np.float32(255))[np.newaxis, np.newaxis]
+        result: Luma = np.rint(np.clip(run(batch)[0, 0], 0, 1) * 255).astype(np.uint8)
+        return result
+
+    return map_tiles(
+        restore,
+        image,
+        tile_size=DEFAULT_TILE_SIZE,
+        halo=halo,
+        size_multiple=size_multiple,
+        out=np.empty_like(image),
+    )
+
+
+def _median(image: Luma, _threads: int, _folder: Path) -> Work:
+    filtered = Image.fromarray(image)
+    return lambda: filtered.filter(ImageFilter.MedianFilter(3))
+
+
+def _wavelet(image: Luma, _threads: int, _folder: Path) -> Work:
+    from skimage.restoration import denoise_wavelet
+
+    return lambda: denoise_wavelet(image, rescale_sigma=True)
+
+
+def _total_variation(image: Luma, _threads: int, _folder: Path) -> Work:
+    from skimage.restoration import denoise_tv_chambolle
+
+    return lambda: denoise_tv_chambolle(image, weight=0.05)
+
+
+def _program(*command: str) -> Callable[[Luma, int, Path], Work]:
+    """Return a method that runs a program on a JPEG file; it decodes and encodes as well."""
+
+    def prepare(image: Luma, threads: int, folder: Path) -> Work:
+        if shutil.which(command[0]) is None:
+            raise MissingProgramError(f"{command[0]} is not installed")
+        Image.fromarray(image).save(folder / "in.jpg", quality=_QUALITY)
+        words = [word.format(folder=folder, threads=threads) for word in command]
+        return lambda: subprocess.run(words, check=True, capture_output=True)
+
+    return prepare
+
+
+METHODS: dict[str, Callable[[Luma, int, Path], Work]] = {
+    "ARGAN, `restore`": _argan,
+    "ARGAN, torch": _torch,
+    "AR-CNN": _network(ARCNN),
+    "DnCNN-3": _network(DNCNN3),
+    "jpegqs -q 3": _program(
+        "jpegqs", "-q", "3", "-i", "0", "-t", "{threads}", "{folder}/in.jpg", "{folder}/out.jpg"
+    ),
+    "jpeg2png": _program("jpeg2png", "{folder}/in.jpg", "-o", "{folder}/out.png"),
+    "Pillow, median 3x3": _median,
+    "scikit-image, wavelet": _wavelet,
+    "scikit-image, TV": _total_variation,
+}
+"""By name: given a picture, a number of threads and a folder, they return the work to be timed."""
+
+
+def measure(method: str, megapixels: float, threads: int) -> tuple[float, float]:
+    """Return seconds per megapixel (the fastest of some runs) and the peak memory in MiB.
+
+    Needs a process of its own: the peak is the process's.
+
+    Raises
+    ------
+    MissingProgramError
+        If the method is a program that is not installed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        image = picture(megapixels)
+        work = METHODS[method](image, threads, Path(folder))
+        before = _peak_mib(resource.RUSAGE_SELF)
+        seconds: list[float] = []
+        while len(seconds) < _ENOUGH_RUNS and sum(seconds) < _ENOUGH_SECONDS:
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+        peak = _peak_mib(resource.RUSAGE_SELF) - before + _peak_mib(resource.RUSAGE_CHILDREN)
+    return min(seconds) / (image.size / 1e6), peak
+
+
+def _peak_mib(who: int) -> float:
+    peak = resource.getrusage(who).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB on Linux
+
+
+def measure_all(
+    methods: Sequence[str], sizes: Sequence[float], threads: int, limit: float
+) -> list[Row]:
+    """Measure every method at every size that would take at most ``limit`` seconds."""
+    rows = {name: Row(method=name, seconds_per_megapixel=[], peak_mib=[]) for name in methods}
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
+        for size in sizes:
+            for name, row in list(rows.items()):
+                known = row.seconds_per_megapixel
+                too_slow = bool(known) and not known[-1] * size <= limit
+                try:
+                    figures = (
+                        (math.nan, math.nan)
+                        if row.problem or too_slow
+                        else pool.submit(measure, name, size, threads).result()
+                    )
+                except MissingProgramError as error:
+                    rows[name] = Row(
+                        method=name, seconds_per_megapixel=[], peak_mib=[], problem=str(error)
+                    )
+                    continue
+                row.seconds_per_megapixel.append(figures[0])
+                row.peak_mib.append(figures[1])
+                print(f"{name}, {size:g} MP: {figures[0]:.3f} s/MP, {figures[1]:.0f} MiB")
+    return list(rows.values())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers",
+        description="Measure time and memory beside other methods.",
+    )
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the CPU (2)")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="leave out what would take longer than this many seconds (60)",
+    )
+    parser.add_argument(
+        "--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS), metavar="NAME"
+    )
+    parser.add_argument(
+        "--sizes", nargs="+", type=float, default=MEGAPIXELS, metavar="MP", help="in megapixels"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
+    options = parser.parse_args(arguments)
+    conditions = conditions_now(open_model(device="cpu").info, options.threads)
+    rows = measure_all(options.methods, options.sizes, options.threads, options.limit)
+    print(f"\n{HEADER}")
+    for row in rows:
+        print(row)
+    print(f"\n{conditions}")
+    if options.json is not None:
+        save(options.json, conditions, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
