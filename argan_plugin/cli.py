@@ -131,7 +131,8 @@ def _restore_command(arguments: Sequence[str]) -> int:
 
     from argan_plugin.files import strict_decoding
     from argan_plugin.model import open_model
-    from argan_plugin.restore_files import Settings, restore_files
+    from argan_plugin.restore_file import Settings
+    from argan_plugin.restore_files import restore_files
 
     model = open_model(options.model, device=options.device)
     settings = Settings(

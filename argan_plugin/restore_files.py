@@ -8,31 +8,15 @@ import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from argan_plugin.bands import part_of, restore_bands
 from argan_plugin.batch import Job, Plan, file_identity
-from argan_plugin.errors import ArganError, ImageFileError, NothingToRestore
-from argan_plugin.files import DamagedFileError, read_picture
+from argan_plugin.errors import ImageFileError
 from argan_plugin.model import RestorationModel
-from argan_plugin.picture import Picture
-from argan_plugin.resume import OutputList, Stamp, State, sha256_of
-from argan_plugin.truncated import read_what_is_there
+from argan_plugin.restore_file import Result, Settings, restore_file, result_of
+from argan_plugin.resume import OutputList, State, Written, sha256_of
 from argan_plugin.whole_file import remove_leftovers
-from argan_plugin.writing import check_writable, write_picture
-
-# Settings that leave the pixels as they are, those of `tile_size` up to float32 rounding.
-# `accept_truncated` decides which outputs there are, not what is in them.
-_WITHOUT_EFFECT = {
-    "tile_size",
-    "overwrite",
-    "keep_times",
-    "accept_truncated",
-    "show_progress",
-    "resume",
-}
 
 _Place = tuple[tuple[int, int], str]
 
@@ -40,44 +24,6 @@ _UP_TO_DATE = {
     State.CURRENT: "up to date",
     State.NEWER: "up to date by its date; how it was written is not known",
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """What holds for all files of one run."""
-
-    strength: float = 1.0
-    """As in `restore`."""
-
-    chroma: bool = False
-    """As in `restore`."""
-
-    tile_size: int | None = None
-    """As in `restore`."""
-
-    overwrite: bool = False
-    """Whether outputs that exist already are replaced."""
-
-    quality: int = 95
-    """Of the JPEG and AVIF files among the outputs, 1-100."""
-
-    keep_times: bool = False
-    """Whether outputs get the dates of their sources."""
-
-    accept_truncated: bool = False
-    """Whether what is left of damaged files is restored."""
-
-    show_progress: bool = True
-    """Whether there is a progress bar, if stderr is a terminal."""
-
-    resume: bool = False
-    """Whether outputs that are up to date are left alone, and those replaced that are not any more.
-    The plan must have a folder."""
-
-    def that_matter(self) -> dict[str, Any]:
-        """Return what decides about the outputs, so that a change makes them stale."""
-        names = {field.name for field in dataclasses.fields(self)} - _WITHOUT_EFFECT
-        return {name: getattr(self, name) for name in sorted(names)}
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -122,10 +68,7 @@ def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Re
     -------
     Report
     """
-    report = Report(
-        skipped=list(plan.skipped), failed=[f"{path}: {reason}" for path, reason in plan.failed]
-    )
-    run = _Run(plan, model, settings, report)
+    run = Run(plan, model.path, settings)
     # A bar of files, or of the tiles of the only file. For None tqdm asks whether it is a terminal.
     alone = len(plan.jobs) == 1
     with tqdm(
@@ -141,65 +84,88 @@ def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Re
 
         try:
             for job in plan.jobs:
-                run.do(job, show_tile if alone else None)
+                overwrite = run.decide(job)
+                if overwrite is not None:
+                    result = restore_file(
+                        job,
+                        model,
+                        settings,
+                        overwrite=overwrite,
+                        list_output=run.list_output(job),
+                        progress=show_tile if alone else None,
+                    )
+                    run.note(job, result)
                 if not alone:
                     bar.update()
         except KeyboardInterrupt:
-            report.interrupted = True
-    return report
+            run.report.interrupted = True
+    return run.report
 
 
-class _Run:
-    """What the files of one run share."""
+class Run:
+    """What the files of one run share: which of them are to be done, and what became of them.
 
-    def __init__(
-        self, plan: Plan, model: RestorationModel, settings: Settings, report: Report
-    ) -> None:
-        self._model = model
+    Parameters
+    ----------
+    plan : Plan
+        Which file becomes which.
+    model : Path
+        The model's file.
+    settings : Settings
+        How.
+    """
+
+    def __init__(self, plan: Plan, model: Path, settings: Settings) -> None:
+        self.report = Report(
+            skipped=list(plan.skipped),
+            failed=[f"{path}: {reason}" for path, reason in plan.failed],
+        )
         self._settings = settings
-        self._report = report
         self._outputs: OutputList | None = None
         if settings.resume:
             if plan.folder is None:
                 raise ValueError("only a run with an output folder can be resumed")
-            what = {"model": sha256_of(model.path), **settings.that_matter()}
+            what = {"model": sha256_of(model), **settings.that_matter()}
             self._outputs = OutputList(plan.folder, what)
         self._source_at: dict[_Place, Path] = {}
         for folder in {job.target.parent for job in plan.jobs}:
             remove_leftovers(folder)
 
-    def do(self, job: Job, progress: Callable[[int, int], None] | None) -> None:
-        """Restore one file and put it into the report."""
+    def decide(self, job: Job) -> bool | None:
+        """Tell whether the output may replace a file; None if there is nothing to do.
+
+        That is before the work; that writing does not overwrite either covers a file that comes
+        meanwhile.
+        """
         try:
-            # Before the work; that writing does not overwrite either covers a file that comes
-            # meanwhile.
             overwrite = self._may_replace(job)
-            if overwrite is not None:
-                self._restore(job, progress, overwrite=overwrite)
-            if place := _place(job.target):
-                self._source_at[place] = job.source
-        except NothingToRestore as error:
-            reason = str(error).removeprefix(f"{job.source}: ").removesuffix(".")
-            self._report.skipped.append((job.source, reason))
-        except DamagedFileError as error:
-            accepts = self._settings.accept_truncated
-            advice = "" if accepts else " --accept-truncated restores what is there."
-            self._report.failed.append(f"{error}{advice}")
-        except ImageFileError as error:  # its message has the path
-            self._report.failed.append(str(error))
-        except ArganError as error:
-            self._report.failed.append(f"{job.source}: {error}")
-        except OSError as error:
-            self._report.failed.append(f"{job.source}: cannot be read: {error.strerror or error}.")
-        except MemoryError:
-            self._report.failed.append(
-                f"{job.source}: there is not enough memory for a picture so large."
-            )
-        except Exception as error:  # one file must not keep a thousand others from being done
-            self._report.failed.append(
-                f"{job.source}: could not be restored for a reason that is not foreseen: "
-                f"{type(error).__name__}: {error}. Please report it."
-            )
+        except Exception as error:
+            self.note(job, result_of(error, job, self._settings))
+            return None
+        if overwrite is None:
+            self._remember(job)
+        return overwrite
+
+    def list_output(self, job: Job) -> Callable[[Written], None] | None:
+        """Return what puts the output on the list; None if there is no list."""
+        return functools.partial(self._outputs.add, job.target) if self._outputs else None
+
+    def note(self, job: Job, result: Result) -> None:
+        """Put a file into the report."""
+        if result.failed:
+            self.report.failed.append(result.failed)
+            return
+        if result.skipped:
+            self.report.skipped.append((job.source, result.skipped))
+            return
+        self._remember(job)
+        self.report.done.append(job.target)
+        if result.note:
+            self.report.notes.append(f"{job.source}: {result.note}")
+
+    def _remember(self, job: Job) -> None:
+        if place := _place(job.target):
+            self._source_at[place] = job.source
 
     def _may_replace(self, job: Job) -> bool | None:
         """Tell whether the output may replace a file; None if there is nothing to do at all."""
@@ -214,39 +180,13 @@ class _Run:
         if self._outputs:
             state = self._outputs.state(job.target, job.source)
             if state is State.CURRENT or (state is State.NEWER and not overwrite):
-                self._report.skipped.append((job.target, _UP_TO_DATE[state]))
+                self.report.skipped.append((job.target, _UP_TO_DATE[state]))
                 return None
             overwrite = overwrite or state is State.STALE
         if not overwrite and os.path.lexists(job.target):
-            self._report.existing.append(job.target)
+            self.report.existing.append(job.target)
             return None
         return overwrite
-
-    def _restore(
-        self, job: Job, progress: Callable[[int, int], None] | None, *, overwrite: bool
-    ) -> None:
-        """Read, restore and write one file."""
-        settings = self._settings
-        before_naming = None
-        if self._outputs:
-            before_naming = functools.partial(self._outputs.add, job.target, Stamp.of(job.source))
-        read = read_what_is_there if settings.accept_truncated else read_picture
-        status = job.source.stat()
-        picture = read(job.source)
-        check_writable(job.target, picture)  # before the work
-        # Under the same name, so that the pixels as they were take no memory while writing.
-        picture = _restored(picture, self._model, settings, progress)
-        note = write_picture(
-            job.target,
-            picture,
-            overwrite=overwrite,
-            quality=settings.quality,
-            times_ns=(status.st_atime_ns, status.st_mtime_ns) if settings.keep_times else None,
-            before_naming=before_naming,
-        )
-        self._report.done.append(job.target)
-        if notes := "; ".join(filter(None, (picture.note, note))):
-            self._report.notes.append(f"{job.source}: {notes}")
 
 
 def _place(path: Path) -> _Place | None:
@@ -257,25 +197,3 @@ def _place(path: Path) -> _Place | None:
     identity = file_identity(path)
     name = unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
     return identity and (identity, name)
-
-
-def _restored(
-    picture: Picture,
-    model: RestorationModel,
-    settings: Settings,
-    progress: Callable[[int, int], None] | None,
-) -> Picture:
-    """Restore all frames of a picture."""
-    frames = []
-    for number, (frame, mode) in enumerate(zip(picture.frames, picture.modes, strict=True)):
-        restored = restore_bands(
-            frame,
-            mode,
-            model=model,
-            strength=settings.strength,
-            chroma=settings.chroma,
-            tile_size=settings.tile_size,
-            progress=part_of(progress, number, len(picture.frames)),
-        )
-        frames.append(restored)
-    return picture.with_frames(frames)

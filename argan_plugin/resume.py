@@ -81,6 +81,32 @@ def sha256_of(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What tells that an output is still what was written."""
+
+    source: Stamp
+    """From before it was read."""
+
+    size: int
+    """In bytes."""
+
+    mtime_ns: int
+    """When it was changed last, in ns since 1970."""
+
+    sha256: str
+    """Of its contents."""
+
+    @classmethod
+    def of(cls, source: Stamp, file: IO[bytes]) -> Written:
+        """Return the facts of an output; `file` has all of it and is open for reading too."""
+        file.flush()
+        status = os.fstat(file.fileno())
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        return cls(source, status.st_size, status.st_mtime_ns, digest)
+
+
+@dataclass(frozen=True, slots=True)
 class _Line:
     output: str
     """Relative to the output folder, with slashes."""
@@ -146,29 +172,21 @@ class OutputList:
             return State.STALE
         return State.NEWER if status.st_mtime_ns >= stamp.mtime_ns else State.OLDER
 
-    def add(self, output: Path, source: Stamp, file: IO[bytes]) -> None:
-        """Add an output before it gets its name.
-
-        Parameters
-        ----------
-        output : Path
-            In the folder.
-        source : Stamp
-            Of the source, from before it was read.
-        file : binary file
-            All of the output, open for reading too.
+    def add(self, output: Path, written: Written) -> None:
+        """Add an output in the folder, before it gets its name.
 
         Raises
         ------
         ImageFileError
             If the list cannot be written.
         """
-        file.flush()
-        status = os.fstat(file.fileno())
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         line = _Line(
-            self._name(output), source, self._settings, status.st_size, status.st_mtime_ns, digest
+            self._name(output),
+            written.source,
+            self._settings,
+            written.size,
+            written.mtime_ns,
+            written.sha256,
         )
         try:
             _append(self._path, json.dumps(asdict(line)))

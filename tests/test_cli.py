@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import argan_plugin
-from argan_plugin import cli, restore_files, weights
+from argan_plugin import cli, restore_file, weights
 from argan_plugin.cli import main
 from argan_plugin.formats import FORMAT_OF_SUFFIX
 from argan_plugin.jpeg import read_jpeg_info
@@ -215,7 +215,7 @@ def test_what_cannot_be_written_is_said_before_the_work(
     def restored(*_: Any, **__: Any) -> NDArray[Any]:
         raise AssertionError("restored in vain")
 
-    monkeypatch.setattr(restore_files, "restore_bands", restored)
+    monkeypatch.setattr(restore_file, "restore_bands", restored)
     save(np.dstack([photo, photo[..., 0]]), "a.png")
 
     assert run("a.png", "-o", "a.jpg") == 1
@@ -248,7 +248,7 @@ def test_output_that_appears_during_the_work_is_kept(
         Path("out.png").write_bytes(b"precious")
         return image
 
-    monkeypatch.setattr(restore_files, "restore_bands", slow_restore)
+    monkeypatch.setattr(restore_file, "restore_bands", slow_restore)
 
     assert run(jpeg_photo, "-o", "out.png") == 1
     assert Path("out.png").read_bytes() == b"precious"
@@ -294,7 +294,7 @@ def test_batch_goes_on_after_what_nobody_foresaw(
     def broken_restore(image: NDArray[Any], *_: Any, **__: Any) -> NDArray[Any]:
         return image[: 1 // (len(image) - 9)]
 
-    monkeypatch.setattr(restore_files, "restore_bands", broken_restore)
+    monkeypatch.setattr(restore_file, "restore_bands", broken_restore)
 
     assert run("in", "-o", "out") == 1
     assert names("out") == ["b.png"]
@@ -315,7 +315,7 @@ def test_ctrl_c_keeps_what_is_done(
             raise KeyboardInterrupt
         return write_picture(path, *arguments, **options)
 
-    monkeypatch.setattr(restore_files, "write_picture", interrupted_write)
+    monkeypatch.setattr(restore_file, "write_picture", interrupted_write)
 
     assert run("in", "-o", "out") == 130
 
@@ -338,7 +338,7 @@ def test_too_little_memory_for_one_of_them(
             raise MemoryError
         return image
 
-    monkeypatch.setattr(restore_files, "restore_bands", hungry_restore)
+    monkeypatch.setattr(restore_file, "restore_bands", hungry_restore)
 
     assert run("in", "-o", "out") == 1
     assert names("out") == ["b.png"]

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from argan_plugin import restore_files, resume
+from argan_plugin import restore_file, resume
 from argan_plugin.cli import main
-from argan_plugin.restore_files import Settings
+from argan_plugin.restore_file import Settings
 from argan_plugin.resume import LIST_NAME
 from argan_plugin.writing import write_picture
 
@@ -46,7 +46,7 @@ def resumed(
             written.add(path.relative_to("out").as_posix())
             return note
 
-        monkeypatch.setattr(restore_files, "write_picture", noting_write)
+        monkeypatch.setattr(restore_file, "write_picture", noting_write)
         words = ["in", "-o", "out", "--resume", "--model", str(model), "--device", "cpu"]
         code = main([*words, *options])
         return code, written, capsys.readouterr().err.splitlines()
@@ -101,7 +101,7 @@ def test_other_settings_and_models(resumed: Resume, identity_model_path: Path) -
 
 
 def test_settings_that_do_not_matter_are_settings() -> None:
-    assert set(Settings.__slots__) > restore_files._WITHOUT_EFFECT
+    assert set(Settings.__slots__) > restore_file._WITHOUT_EFFECT
     assert {"strength", "quality"} <= Settings().that_matter().keys()
 
 
