@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ModelError,
         UnsupportedImageError,
     )
+    from argan_plugin.inspection import JpegInspection, inspect_jpeg
     from argan_plugin.model import RestorationModel
     from argan_plugin.model_info import ModelInfo
     from argan_plugin.pillow_filter import ARGANFilter
@@ -33,12 +34,14 @@ _MODULE_OF = {
     "Cancelled": "errors",
     "DeviceError": "errors",
     "ImageFileError": "errors",
+    "JpegInspection": "inspection",
     "ModelError": "errors",
     "ModelInfo": "model_info",
     "RestorationModel": "model",
     "UnsupportedImageError": "errors",
     "apply_change": "restoration",
     "colour_change": "restoration",
+    "inspect_jpeg": "inspection",
     "luma_change": "restoration",
     "model_names": "weights",
     "restore": "restoration",
@@ -51,6 +54,7 @@ __all__ = [
     "Cancelled",
     "DeviceError",
     "ImageFileError",
+    "JpegInspection",
     "ModelError",
     "ModelInfo",
     "RestorationModel",
@@ -58,6 +62,7 @@ __all__ = [
     "__version__",
     "apply_change",
     "colour_change",
+    "inspect_jpeg",
     "luma_change",
     "model_names",
     "restore",

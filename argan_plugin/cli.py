@@ -70,9 +70,10 @@ exit codes:
   130  stopped by Ctrl-C; what was done is whole
 
 other commands:
+  argan info FILE...           tell how strongly pictures were compressed, and whether to restore
   argan model                  list the installed models
   argan model copy NAME DEST   write a model's ONNX file, for another runtime
-  (If a picture is called "model", write ./model.)
+  (If a picture is called "info" or "model", write ./info or ./model.)
 """
 
 
@@ -103,6 +104,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
                 run_model_command(arguments[1:])
                 return _DONE
+            if arguments[:1] == ["info"]:
+                from argan_plugin.info_command import run_info_command
+
+                all_read = run_info_command(
+                    arguments[1:], max_pixels=_MAX_PIXELS, tell=_tell, complain=_say
+                )
+                return _DONE if all_read else _FAILED
             return _restore_command(arguments)
     except ArganError as error:
         _say(f"error: {error}")
@@ -138,6 +146,8 @@ def _restore_command(arguments: Sequence[str]) -> int:
     settings = Settings(
         strength=options.strength,
         chroma=options.chroma,
+        consistent=options.consistent,
+        skip_above_quality=options.skip_above_quality,
         tile_size=options.tile_size,
         overwrite=options.overwrite,
         quality=options.quality,
@@ -197,6 +207,18 @@ def _restore_parser() -> argparse.ArgumentParser:
         help="how much of the correction to apply, from 0 (none) to 1 (all, the default)",
     )
     add("--chroma", action="store_true", help="reduce blocks and bleeding of colour, too")
+    add(
+        "--consistent",
+        action="store_true",
+        help="keep luma to what the JPEG file says of its original (needs pyjpegio)",
+    )
+    add(
+        "--skip-above-quality",
+        type=_number(int, 1, 100),
+        metavar="Q",
+        help="leave pictures alone that neither file nor pixels show to be JPEG of quality Q or "
+        "less; 90 is a good Q",
+    )
     add("--model", metavar="NAME|PATH", help="an installed model, or an ONNX file of this project")
     add(
         "--device",
@@ -267,9 +289,16 @@ def _number(kind: type[float], lowest: float, highest: float = float("inf")) -> 
 
 
 def _say(message: str) -> None:
-    """Print one line, whatever names of files hold: a terminal obeys control characters."""
-    shown = (char if char.isprintable() else ascii(char)[1:-1] for char in message)
-    print(f"argan: {''.join(shown)}", file=sys.stderr)
+    print(f"argan: {_printable(message)}", file=sys.stderr)
+
+
+def _tell(line: str) -> None:
+    print(_printable(line))
+
+
+def _printable(text: str) -> str:
+    """Return one line, whatever names of files hold: a terminal obeys control characters."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

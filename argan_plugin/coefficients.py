@@ -57,6 +57,17 @@ class LumaCoefficients:
     """The quantization steps, of shape (8, 8)."""
 
 
+def check_jpegio() -> None:
+    """Raise ArganError, with what to do, if the package that reads coefficients is missing."""
+    try:
+        import jpegio  # noqa: F401 - takes a moment, so only where it is needed
+    except ImportError as error:
+        raise ArganError(
+            "Consistency needs the coefficients in the file, and so the package pyjpegio: "
+            "pip install 'argan-plugin[consistent]'."
+        ) from error
+
+
 def read_luma_coefficients(data: bytes) -> LumaCoefficients:
     """Read the quantized luma coefficients of a JPEG file's contents.
 
@@ -138,13 +149,9 @@ def nearest_consistent(
 
 def _read_first_component(data: bytes) -> NDArray[Any]:
     """Return the quantized coefficients of a JPEG file's first component, blocks in place."""
-    try:
-        import jpegio
-    except ImportError as error:
-        raise ArganError(
-            "Consistency needs the coefficients in the file, and so the package pyjpegio: "
-            "pip install 'argan-plugin[consistent]'."
-        ) from error
+    check_jpegio()
+    import jpegio
+
     with tempfile.TemporaryDirectory() as folder:  # it reads nothing but files
         path = Path(folder, "picture.jpg")
         path.write_bytes(data)

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def restore_jpeg(
     check_strength(strength)
     name, data = _contents(source)
     pixels = _decoded(data, name)
-    if not consistent or strength == 0:
+    if not consistent:
         return restore(
             pixels,
             model=model,
@@ -102,15 +103,32 @@ def restore_jpeg(
         coefficients = read_luma_coefficients(data)
     except (ImageFileError, UnsupportedImageError) as error:
         raise type(error)(f"{name}: {error}. Pass consistent=False to do without.") from error
-    find_change = colour_change if chroma else luma_change
-    change = find_change(
+    return restore_consistently(
         pixels,
+        coefficients,
         model=model,
+        strength=strength,
+        chroma=chroma,
         tile_size=tile_size,
         device=device,
         progress=progress,
         cancel=cancel,
     )
+
+
+def restore_consistently(
+    pixels: NDArray[np.uint8],
+    coefficients: LumaCoefficients,
+    *,
+    strength: float = 1.0,
+    chroma: bool = False,
+    **options: Any,
+) -> NDArray[np.uint8]:
+    """Do what `restore_jpeg` does, with a file that is read already; options as in `restore`."""
+    if strength == 0:
+        return pixels.copy()
+    find_change = colour_change if chroma else luma_change
+    change = find_change(pixels, **options)
     return apply_change(pixels, consistent_change(pixels, change, coefficients, strength))
 
 

@@ -14,8 +14,9 @@ BLOCK = 8
 """Side of a block in pixels."""
 
 _FREQUENCY = np.arange(BLOCK)[:, np.newaxis]
-_BASIS = np.sqrt(2 / BLOCK) * np.cos((2 * np.arange(BLOCK) + 1) * _FREQUENCY * np.pi / (2 * BLOCK))
-_BASIS[0] /= np.sqrt(2)
+BASIS = np.cos((2 * np.arange(BLOCK) + 1) * _FREQUENCY * np.pi / (2 * BLOCK)) / np.sqrt(BLOCK / 2)
+BASIS[0] /= np.sqrt(2)
+"""The transform of one row of pixels: one frequency in each row."""
 
 
 def forward(blocks: NDArray[Any]) -> NDArray[Any]:
@@ -23,14 +24,14 @@ def forward(blocks: NDArray[Any]) -> NDArray[Any]:
 
     Frequencies rise downwards and to the right; a block's mean times 8 is its first coefficient.
     """
-    basis = _BASIS.astype(blocks.dtype, copy=False)
+    basis = BASIS.astype(blocks.dtype, copy=False)
     result: NDArray[Any] = basis @ blocks @ basis.T
     return result
 
 
 def inverse(coefficients: NDArray[Any]) -> NDArray[Any]:
     """Return the pixels of coefficients: `forward` undone."""
-    basis = _BASIS.astype(coefficients.dtype, copy=False)
+    basis = BASIS.astype(coefficients.dtype, copy=False)
     result: NDArray[Any] = basis.T @ coefficients @ basis
     return result
 

@@ -9,8 +9,11 @@ from typing import IO, Any
 
 from argan_plugin.bands import part_of, restore_bands
 from argan_plugin.batch import Job
+from argan_plugin.coefficients import LumaCoefficients
+from argan_plugin.consistency import restore_consistently
 from argan_plugin.errors import ArganError, ImageFileError, NothingToRestore
 from argan_plugin.files import DamagedFileError, read_picture
+from argan_plugin.jpeg_sources import check_needed, stated_coefficients
 from argan_plugin.model import RestorationModel
 from argan_plugin.picture import Picture
 from argan_plugin.resume import Stamp, Written
@@ -18,8 +21,9 @@ from argan_plugin.truncated import read_what_is_there
 from argan_plugin.writing import check_writable, write_picture
 
 # Settings that leave the pixels as they are, those of `tile_size` up to float32 rounding.
-# `accept_truncated` decides which outputs there are, not what is in them.
+# `accept_truncated` and `skip_above_quality` decide which outputs there are, not what is in them.
 _WITHOUT_EFFECT = {
+    "skip_above_quality",
     "tile_size",
     "overwrite",
     "keep_times",
@@ -38,6 +42,13 @@ class Settings:
 
     chroma: bool = False
     """As in `restore`."""
+
+    consistent: bool = False
+    """As in `restore_jpeg`, for the files that it is for."""
+
+    skip_above_quality: int | None = None
+    """Whether pictures are left alone that were not compressed as JPEG of this quality, 1-100, or a
+    lower one, by their file and by their pixels."""
 
     tile_size: int | None = None
     """As in `restore`."""
@@ -78,7 +89,7 @@ class Result:
     """What went wrong, beginning with a path."""
 
     note: str | None = None
-    """What was lost although the file was restored."""
+    """What was lost, or left out, although the file was restored."""
 
 
 def restore_file(
@@ -157,7 +168,7 @@ def _restore(
     list_output: Callable[[Written], None] | None,
     progress: Callable[[int, int], None] | None,
 ) -> str | None:
-    """Restore a file, and return what was lost."""
+    """Restore a file, and return what its user may want to know."""
     before_naming = None
     if list_output:
         before_naming = functools.partial(_list, list_output, Stamp.of(job.source))
@@ -165,8 +176,15 @@ def _restore(
     status = job.source.stat()
     picture = read(job.source)
     check_writable(job.target, picture)  # before the work
+    notes = [picture.note]
+    if settings.skip_above_quality is not None:
+        notes.append(check_needed(job.source, picture, settings.skip_above_quality))
+    stated = None
+    if settings.consistent:
+        stated, note = stated_coefficients(job.source)
+        notes.append(note)
     # Under the same name, so that the pixels as they were take no memory while writing.
-    picture = _restored(picture, model, settings, progress)
+    picture = _restored(picture, stated, model, settings, progress)
     note = write_picture(
         job.target,
         picture,
@@ -175,7 +193,7 @@ def _restore(
         times_ns=(status.st_atime_ns, status.st_mtime_ns) if settings.keep_times else None,
         before_naming=before_naming,
     )
-    return "; ".join(filter(None, (picture.note, note))) or None
+    return "; ".join(filter(None, (*notes, note))) or None
 
 
 def _list(list_output: Callable[[Written], None], source: Stamp, file: IO[bytes]) -> None:
@@ -184,21 +202,23 @@ def _list(list_output: Callable[[Written], None], source: Stamp, file: IO[bytes]
 
 def _restored(
     picture: Picture,
+    stated: LumaCoefficients | None,
     model: RestorationModel,
     settings: Settings,
     progress: Callable[[int, int], None] | None,
 ) -> Picture:
-    """Restore all frames of a picture."""
+    """Restore all frames of a picture; the only one of a JPEG file can be kept consistent."""
+    options: dict[str, Any] = {
+        "model": model,
+        "strength": settings.strength,
+        "chroma": settings.chroma,
+        "tile_size": settings.tile_size,
+    }
+    if stated is not None:
+        restored = restore_consistently(picture.pixels, stated, progress=progress, **options)
+        return picture.with_frames([restored])
     frames = []
     for number, (frame, mode) in enumerate(zip(picture.frames, picture.modes, strict=True)):
-        restored = restore_bands(
-            frame,
-            mode,
-            model=model,
-            strength=settings.strength,
-            chroma=settings.chroma,
-            tile_size=settings.tile_size,
-            progress=part_of(progress, number, len(picture.frames)),
-        )
-        frames.append(restored)
+        part = part_of(progress, number, len(picture.frames))
+        frames.append(restore_bands(frame, mode, progress=part, **options))
     return picture.with_frames(frames)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from argan_plugin.batch import Job, Plan, file_identity
+from argan_plugin.coefficients import check_jpegio
 from argan_plugin.errors import ImageFileError
 from argan_plugin.model import RestorationModel
 from argan_plugin.restore_file import Result, Settings, restore_file, result_of
@@ -127,6 +128,8 @@ class Run:
                 raise ValueError("only a run with an output folder can be resumed")
             what = {"model": sha256_of(model), **settings.that_matter()}
             self._outputs = OutputList(plan.folder, what)
+        if settings.consistent:
+            check_jpegio()
         self._source_at: dict[_Place, Path] = {}
         for folder in {job.target.parent for job in plan.jobs}:
             remove_leftovers(folder)

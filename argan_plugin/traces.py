@@ -1,0 +1,181 @@
+"""What the pixels themselves tell of a JPEG compression, on any 8x8 grid.
+
+Quantization leaves the coefficients of a block at whole multiples of the steps. Decoded, saved
+again or cut, a picture keeps that for as long as nothing coarser comes later: on the old grid its
+coefficients still crowd around the multiples. So for each of the 64 grids and each quality of the
+IJG tables this looks at the mean of cos(2 pi c / s) over the coefficients c of low frequencies,
+where s is the step of that frequency: 1 if all lie at multiples, 0 or a little less if they lie
+anywhere. Coefficients below s / 2 do not count, because every picture has many near zero.
+
+The idea is that of Fan and de Queiroz, "Identification of bitmap compression history: JPEG
+detection and quantizer estimation", IEEE Transactions on Image Processing 12(2), 2003. What it
+finds and misses is measured by ``benchmarks/earlier_compression.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from argan_plugin import dct
+from argan_plugin.jpeg import ijg_luma_table
+
+_SIDE = 512
+"""Of the middle of the picture that is looked at, in pixels: 4,096 blocks on each grid."""
+
+# Above 92 the steps of low frequencies are 1 to 3: lost in the rounding of pixels.
+_QUALITIES = range(5, 93)
+
+_FREQUENCIES = [(down, across) for down in range(5) for across in range(5 - down)][1:]
+
+# A histogram is all that is needed of the coefficients' sizes.
+_BIN = 0.25
+_BINS = 1600
+_SIZES = (np.arange(_BINS) + 0.5) * _BIN
+
+# A step below this leaves nothing in rounded pixels. A step under 1.5 of the file's own is not to
+# be told from it, and an earlier compression so weak matters little.
+_LEAST_STEP = 2
+_LEAST_RATIO = 1.5
+
+# What counts as found; chosen on the half of the training pictures that the benchmark leaves out.
+# On the grid of a file's own steps its own coefficients can mimic a comb.
+_FOUND = 0.3
+_FOUND_ON_OWN_GRID = 0.4
+_CERTAIN = 0.5
+
+# Drawings, gradients and patterns repeat the same few blocks, which lie at multiples of anything.
+# The number of different sizes is that of equally filled bins with the same sum of squares.
+_LEAST_SIZES = 24
+
+# As if so many coefficients more lay anywhere: few of them prove nothing.
+_PRIOR = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compression:
+    """A JPEG compression that the pixels show."""
+
+    quality: int
+    """About which IJG quality, 5-92: the one whose luma table fits best."""
+
+    down: int
+    """Row of the picture's first whole block on this compression's grid, 0-7."""
+
+    across: int
+    """Its column, 0-7. Not (0, 0): the picture was cut or moved after this compression."""
+
+    regularity: float
+    """How well the coefficients keep to multiples of the steps: 1 exactly, 0 not at all."""
+
+    certainty: Literal["likely", "certain"]
+    """A word for the regularity: "certain" from 0.5 on; docs/real-files.md says how sure."""
+
+
+def middle(height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and columns that `find_compression` looks at; they begin at a multiple of 8.
+
+    Other parts of a large picture need not be decoded to grey levels for it.
+    """
+    tops = (max(0, size - _SIDE) // 2 // dct.BLOCK * dct.BLOCK for size in (height, width))
+    rows, columns = (slice(top, top + _SIDE) for top in tops)
+    return rows, columns
+
+
+def find_compression(
+    luma: NDArray[Any], own_steps: NDArray[Any] | None = None
+) -> Compression | None:
+    """Look for a JPEG compression in pixels, other than the file's own.
+
+    Parameters
+    ----------
+    luma
+        (height, width), grey levels from 0 to 255. Of a large picture the `middle` is enough.
+    own_steps
+        The luma table of the file that the pixels come from, of shape (8, 8), if it is a JPEG file:
+        only stronger compressions are looked for then.
+
+    Returns
+    -------
+    Compression or None
+        The one that shows most; None if there is none, it was followed by something that blurs it
+        (a resize, noise, a stronger compression), or the picture has too little
+        detail.
+    """
+    window = luma[middle(*luma.shape)].astype(np.float32)
+    if min(window.shape) < 2 * dct.BLOCK:
+        return None
+    tables = _tables()
+    kept = np.zeros((dct.BLOCK**2, len(tables)))
+    counted = np.zeros_like(kept)
+    frequencies = dict(zip(_FREQUENCIES, _histograms(window), strict=True))
+    for (down, across), histograms in frequencies.items():
+        steps = tables[:, down, across]
+        own = 0 if own_steps is None else own_steps[down, across]
+        used = steps >= max(_LEAST_STEP, _LEAST_RATIO * own)
+        waves, counts = _waves(down, across)
+        kept[:, used] += (histograms @ waves)[:, used]
+        counted[:, used] += (histograms @ counts)[:, used]
+
+    # The most significant, in standard deviations of the sum of as many cosines of random angles.
+    significance = kept / np.sqrt(counted / 2 + _PRIOR)
+    grid, number = np.unravel_index(significance.argmax(), significance.shape)
+    regularity = float(kept[grid, number] / (counted[grid, number] + _PRIOR))
+    on_own_grid = own_steps is not None and grid == 0
+    if regularity < (_FOUND_ON_OWN_GRID if on_own_grid else _FOUND):
+        return None
+    squares = sum(
+        float(histograms[grid] ** 2 @ _waves(*frequency)[1][:, number])
+        for frequency, histograms in frequencies.items()
+    )
+    if counted[grid, number] ** 2 < _LEAST_SIZES * squares:
+        return None
+    down, across = divmod(int(grid), dct.BLOCK)
+    return Compression(
+        quality=_QUALITIES[number],
+        down=down,
+        across=across,
+        regularity=regularity,
+        certainty="certain" if regularity >= _CERTAIN else "likely",
+    )
+
+
+def _histograms(window: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return, for each frequency, the sizes of its coefficients: (grids, bins).
+
+    The coefficients of all grids at once are a convolution with the pattern of the frequency.
+    """
+    basis = dct.BASIS.astype(np.float32)
+    height, width = (size - dct.BLOCK + 1 for size in window.shape)
+    grids = np.arange(height)[:, np.newaxis] % dct.BLOCK * dct.BLOCK + np.arange(width) % dct.BLOCK
+    rows = sliding_window_view(window, dct.BLOCK, axis=1)
+    along = {across: rows @ basis[across] for across in range(5)}
+    result = []
+    for down, across in _FREQUENCIES:
+        coefficients = sliding_window_view(along[across], dct.BLOCK, axis=0) @ basis[down]
+        sizes = np.minimum(np.abs(coefficients) / _BIN, _BINS).astype(np.intp)
+        places = grids * (_BINS + 1) + sizes
+        counts = np.bincount(places.ravel(), minlength=dct.BLOCK**2 * (_BINS + 1))
+        # without the last: what is beyond the largest size
+        result.append(counts.reshape(dct.BLOCK**2, -1)[:, :-1].astype(np.float32))
+    return result
+
+
+@cache
+def _tables() -> NDArray[np.int64]:
+    """Return the luma tables of the qualities, of shape (qualities, 8, 8)."""
+    return np.stack([ijg_luma_table(quality) for quality in _QUALITIES])
+
+
+@cache
+def _waves(down: int, across: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return cos(2 pi c / s), and which sizes c count, each of shape (bins, qualities)."""
+    steps = _tables()[:, down, across]
+    counts = _SIZES[:, np.newaxis] > steps / 2
+    waves = np.where(counts, np.cos(2 * np.pi * _SIZES[:, np.newaxis] / steps), 0)
+    return waves.astype(np.float32), counts.astype(np.float32)
