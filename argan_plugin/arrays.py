@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from argan_plugin.errors import UnsupportedImageError
+
+Nonfinite = Literal["raise", "pass"]
+"""What to do with NaN and infinity: refuse the picture, or leave those pixels as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,11 @@ def _no_array(image: object) -> UnsupportedImageError:
     )
 
 
-def find_value_range(pixels: NDArray[Any], value_range: tuple[float, float] | None) -> ValueRange:
+def find_value_range(
+    pixels: NDArray[Any],
+    value_range: tuple[float, float] | None,
+    nonfinite: Nonfinite = "raise",
+) -> ValueRange:
     """Return what is black and white, after making sure that the pixels can be restored.
 
     Parameters
@@ -116,6 +123,8 @@ def find_value_range(pixels: NDArray[Any], value_range: tuple[float, float] | No
     value_range : pair of numbers or None
         Black and white in the pixels' units. By default the whole range of uint8 and uint16, and 0
         to 1 for floats.
+    nonfinite : {"raise", "pass"}
+        Whether NaN and infinity are an error.
 
     Returns
     -------
@@ -124,10 +133,14 @@ def find_value_range(pixels: NDArray[Any], value_range: tuple[float, float] | No
     Raises
     ------
     UnsupportedImageError
-        For another dtype, NaN, infinity, or floats outside 0 to 1 when no `value_range` is given.
+        For another dtype, NaN or infinity if they are an error, or floats outside 0 to 1 when no
+        `value_range` is given.
     ValueError
-        If `value_range` does not rise, is not finite, or does not fit the dtype.
+        If `value_range` does not rise, is not finite, or does not fit the dtype, or if `nonfinite`
+        is another word.
     """
+    if nonfinite not in get_args(Nonfinite):
+        raise ValueError(f"nonfinite must be one of {get_args(Nonfinite)}, not {nonfinite!r}")
     dtype = pixels.dtype
     if not (dtype.kind in "ui" and dtype.itemsize <= 4) and not (
         dtype.kind == "f" and dtype.itemsize <= 8
@@ -141,9 +154,14 @@ def find_value_range(pixels: NDArray[Any], value_range: tuple[float, float] | No
         # The extremes are NaN if any pixel is, and need no second array as isfinite would.
         lowest, highest = float(pixels.min()), float(pixels.max())
         if not (math.isfinite(lowest) and math.isfinite(highest)):
-            raise UnsupportedImageError(
-                "The picture holds NaN or infinity. Replace them first, as with numpy.nan_to_num."
-            )
+            if nonfinite == "raise":
+                raise UnsupportedImageError(
+                    'The picture holds NaN or infinity. Pass nonfinite="pass" to leave those '
+                    "pixels as they are, or replace them first, as with numpy.nan_to_num."
+                )
+            finite = np.isfinite(pixels)
+            lowest = float(pixels.min(where=finite, initial=known.high))
+            highest = float(pixels.max(where=finite, initial=known.low))
         if value_range is None and not (lowest >= known.low and highest <= known.high):
             raise UnsupportedImageError(
                 f"Floats are taken to be 0 (black) to 1 (white), but these are {lowest:g} to "
@@ -154,12 +172,13 @@ def find_value_range(pixels: NDArray[Any], value_range: tuple[float, float] | No
 
 def to_unit(pixels: NDArray[Any], value_range: ValueRange) -> NDArray[np.float32]:
     """Return pixels as native float32, black at 0 and white at 1, values beyond limited to them."""
-    unit = as_floats(pixels)
-    unit -= unit.dtype.type(value_range.low)
-    with np.errstate(over="ignore"):  # far beyond a narrow range; limited in the next line
+    # Over: far beyond a narrow range, and limited then. Invalid: signalling NaN, which stays NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit = as_floats(pixels)
+        unit -= unit.dtype.type(value_range.low)
         unit /= unit.dtype.type(value_range.span)
-    np.clip(unit, 0, 1, out=unit)
-    return unit.astype(np.float32, copy=False)
+        np.clip(unit, 0, 1, out=unit)
+        return unit.astype(np.float32, copy=False)
 
 
 def as_floats(pixels: NDArray[Any]) -> NDArray[np.floating[Any]]:

@@ -23,6 +23,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from argan_plugin.box_filter import window_sums
+
 _Plane = NDArray[np.float32]
 
 # Tuned on 32 of the training pictures, as 4:2:0 of quality 10, 30, 60 and 90 and not coded at all:
@@ -81,33 +83,7 @@ def _mean(planes: _Plane, radius: int) -> _Plane:
     side = 2 * radius + 1
     widths = [(0, 0)] * (planes.ndim - 2) + [(radius, radius)] * 2
     sums = np.pad(planes, widths, mode="edge")
-    # Along each axis by doubling. A running sum would be faster by little, and its rounding would
-    # depend on where a tile begins.
     for axis in (-2, -1):
-        sums = _window_sums(sums, side, axis)
+        sums = window_sums(sums, side, axis)
     sums *= np.float32(1 / side**2)
     return sums
-
-
-def _window_sums(values: _Plane, side: int, axis: int) -> _Plane:
-    """Return the sums over all windows of `side` values along an axis, which gets shorter."""
-    length = values.shape[axis] - side + 1
-
-    def part(sums: _Plane, start: int, count: int) -> _Plane:
-        where = [slice(None)] * sums.ndim
-        where[axis] = slice(start, start + count)
-        return sums[tuple(where)]
-
-    total: _Plane | None = None
-    covered, size, powers = 0, 1, values
-    while True:
-        if side & size:
-            here = part(powers, covered, length)
-            total = here.copy() if total is None else np.add(total, here, out=total)
-            covered += size
-        if covered == side:
-            assert total is not None
-            return total
-        count = powers.shape[axis] - size
-        powers = part(powers, 0, count) + part(powers, size, count)
-        size *= 2

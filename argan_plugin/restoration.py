@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argan_plugin import arrays, color
-from argan_plugin.arrays import ValueRange
+from argan_plugin.arrays import Nonfinite, ValueRange
 from argan_plugin.chroma import HALO, chroma_change
 from argan_plugin.errors import UnsupportedImageError
+from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
 from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.sessions import Device
 from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles, plan_tiles
@@ -47,6 +48,7 @@ def restore(
     chroma: bool = False,
     channel_axis: int | None = None,
     value_range: tuple[float, float] | None = None,
+    nonfinite: Nonfinite = "raise",
     tile_size: int | None = None,
     device: Device = "auto",
     out: WritableArray | None = None,
@@ -77,6 +79,9 @@ def restore(
     value_range : (float, float), optional
         What is black and white. By default 0 to 255 for uint8, 0 to 65535 for uint16, 0 to 1 for
         floats; other dtypes need it.
+    nonfinite : {"raise", "pass"}
+        Whether NaN and infinity are an error. "pass" returns a pixel that has them in a channel
+        with all of its bits, and restores the others as if the mean of its neighbours stood there.
     tile_size : int, optional
         Largest side of a tile in pixels. Smaller needs less memory and more time; the result is the
         same up to float32 rounding.
@@ -101,8 +106,8 @@ def restore(
     Raises
     ------
     UnsupportedImageError
-        If `image` is not such a picture, or holds NaN, infinity or floats outside 0 to 1 without
-        a `value_range`.
+        If `image` is not such a picture, holds NaN or infinity that are not passed, or floats
+        outside 0 to 1 without a `value_range`.
     ModelError
         If the model file is missing, damaged, or gives a wrong output.
     DeviceError
@@ -120,7 +125,7 @@ def restore(
     check_strength(strength)
     if out is not None:
         check_out(out, image)
-    limits = _range_of_windows(source, value_range)
+    limits = _range_of_windows(source, value_range, nonfinite)
     result = cast("NDArray[Any]", np.empty(image.shape, image.dtype) if out is None else out)
     target = Windows(result, channel_axis)
     if strength == 0:
@@ -128,7 +133,11 @@ def restore(
             target[window] = source[window]
         return result
     change = _Correction(
-        _open(model, device), limits, chroma=chroma and len(source.shape) == 3, cancel=cancel
+        _open(model, device),
+        limits,
+        chroma=chroma and len(source.shape) == 3,
+        gaps=nonfinite == "pass" and source.dtype.kind == "f",
+        cancel=cancel,
     )
 
     def restored(window: NDArray[Any]) -> NDArray[Any]:
@@ -148,6 +157,7 @@ def luma_change(
     model: _Model = None,
     channel_axis: int | None = None,
     value_range: tuple[float, float] | None = None,
+    nonfinite: Nonfinite = "raise",
     tile_size: int | None = None,
     device: Device = "auto",
     progress: _Progress = None,
@@ -157,7 +167,7 @@ def luma_change(
 
     Parameters
     ----------
-    image, model, channel_axis, value_range, tile_size, device, progress, cancel
+    image, model, channel_axis, value_range, nonfinite, tile_size, device, progress, cancel
         As in `restore`.
 
     Returns
@@ -170,8 +180,14 @@ def luma_change(
     ArganError, ValueError, TypeError
         As `restore` does.
     """
-    pixels, limits = _examine(image, channel_axis, value_range)
-    change = _Correction(_open(model, device), limits, chroma=False, cancel=cancel)
+    pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
+    change = _Correction(
+        _open(model, device),
+        limits,
+        chroma=False,
+        gaps=nonfinite == "pass" and pixels.dtype.kind == "f",
+        cancel=cancel,
+    )
     return _map(change, pixels, change, tile_size, progress, out=None)
 
 
@@ -181,6 +197,7 @@ def colour_change(
     model: _Model = None,
     channel_axis: int | None = None,
     value_range: tuple[float, float] | None = None,
+    nonfinite: Nonfinite = "raise",
     tile_size: int | None = None,
     device: Device = "auto",
     progress: _Progress = None,
@@ -190,7 +207,7 @@ def colour_change(
 
     Parameters
     ----------
-    image, model, channel_axis, value_range, tile_size, device, progress, cancel
+    image, model, channel_axis, value_range, nonfinite, tile_size, device, progress, cancel
         As in `restore`.
 
     Returns
@@ -203,8 +220,14 @@ def colour_change(
     ArganError, ValueError, TypeError
         As `restore` does.
     """
-    pixels, limits = _examine(image, channel_axis, value_range)
-    change = _Correction(_open(model, device), limits, chroma=pixels.ndim == 3, cancel=cancel)
+    pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
+    change = _Correction(
+        _open(model, device),
+        limits,
+        chroma=pixels.ndim == 3,
+        gaps=nonfinite == "pass" and pixels.dtype.kind == "f",
+        cancel=cancel,
+    )
     return _map(change, pixels, change, tile_size, progress, out=None)
 
 
@@ -215,6 +238,7 @@ def apply_change(
     strength: float = 1.0,
     channel_axis: int | None = None,
     value_range: tuple[float, float] | None = None,
+    nonfinite: Nonfinite = "raise",
 ) -> NDArray[Any]:
     """Apply a correction: ``apply_change(image, luma_change(image))`` equals ``restore(image)``.
 
@@ -222,7 +246,7 @@ def apply_change(
 
     Parameters
     ----------
-    image, strength, channel_axis, value_range
+    image, strength, channel_axis, value_range, nonfinite
         As in `restore`.
     change : float32 array of shape (height, width) or (height, width, 3)
         What `luma_change` or `colour_change` returned for this picture.
@@ -239,7 +263,7 @@ def apply_change(
     ValueError
         If `strength` is not 0 to 10.
     """
-    pixels, limits = _examine(image, channel_axis, value_range)
+    pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
     check_strength(strength)
     if change.shape not in (pixels.shape[:2], pixels.shape):
         raise UnsupportedImageError(
@@ -259,19 +283,24 @@ def apply_change(
 
 
 def _examine(
-    image: NDArray[Any], channel_axis: int | None, value_range: tuple[float, float] | None
+    image: NDArray[Any],
+    channel_axis: int | None,
+    value_range: tuple[float, float] | None,
+    nonfinite: Nonfinite,
 ) -> tuple[NDArray[Any], ValueRange]:
     """Return a view of the pixels to restore, and their black and white."""
     pixels = arrays.colour_view(image, channel_axis)
-    return pixels, arrays.find_value_range(pixels, value_range)
+    return pixels, arrays.find_value_range(pixels, value_range, nonfinite)
 
 
-def _range_of_windows(source: Windows, value_range: tuple[float, float] | None) -> ValueRange:
+def _range_of_windows(
+    source: Windows, value_range: tuple[float, float] | None, nonfinite: Nonfinite
+) -> ValueRange:
     """Return the black and white of a picture, after a look at each pixel if they are floats."""
-    limits = arrays.find_value_range(np.zeros(1, source.dtype), value_range)
+    limits = arrays.find_value_range(np.zeros(1, source.dtype), value_range, nonfinite)
     if source.dtype.kind == "f":
         for window in _parts(source):
-            arrays.find_value_range(without_alpha(source[window]), value_range)
+            arrays.find_value_range(without_alpha(source[window]), value_range, nonfinite)
     return limits
 
 
@@ -309,13 +338,14 @@ class _Correction:
         limits: ValueRange,
         *,
         chroma: bool,
+        gaps: bool,
         cancel: threading.Event | None,
     ) -> None:
         self._network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
         self.size_multiple = network.info.size_multiple
         # The guide of chroma must be right as far as chroma looks.
         further = math.ceil(HALO / self.size_multiple) * self.size_multiple if chroma else 0
-        self.halo = network.info.halo + further
+        self.halo = network.info.halo + further + (gap_halo(self.size_multiple) if gaps else 0)
 
     def __call__(self, window: NDArray[Any]) -> NDArray[np.float32]:
         """Return the change of (height, width) or (height, width, 3) pixels, 1 being the range.
@@ -324,15 +354,19 @@ class _Correction:
         (height, width, 3).
         """
         colours = arrays.to_unit(window, self._limits)
+        gaps = find_gaps(window)
+        if gaps is not None:
+            colours = fill_gaps(colours, gaps)
         luma = color.luma(colours) if colours.ndim == 3 else colours
         batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
         restored: NDArray[np.float32] = self._network.run(batch, cancel=self._cancel)[0, 0]
         change = restored - luma
-        if not self._chroma:
-            return change
-        return color.rgb_change(
-            change, chroma_change(color.chroma(colours, luma), restored, change)
-        )
+        if self._chroma:
+            of_chroma = chroma_change(color.chroma(colours, luma), restored, change)
+            change = color.rgb_change(change, of_chroma)
+        if gaps is not None:
+            change[gaps] = 0
+        return change
 
 
 def _map(
@@ -359,8 +393,13 @@ def _changed(
     pixels: NDArray[Any], change: NDArray[np.float32], limits: ValueRange, strength: float
 ) -> NDArray[Any]:
     """Return the pixels with the change applied, in their own dtype."""
-    values = arrays.as_floats(pixels)
-    scaled = change * values.dtype.type(strength * limits.span)
-    of_luma_alone = values.ndim > scaled.ndim
-    values = color.add_luma_change(values, scaled) if of_luma_alone else values + scaled
-    return arrays.limit_and_round(values, pixels, limits)
+    with np.errstate(invalid="ignore"):  # signalling NaN, of which each bit comes back below
+        values = arrays.as_floats(pixels)
+        scaled = change * values.dtype.type(strength * limits.span)
+        of_luma_alone = values.ndim > scaled.ndim
+        values = color.add_luma_change(values, scaled) if of_luma_alone else values + scaled
+        changed = arrays.limit_and_round(values, pixels, limits)
+    gaps = find_gaps(pixels)
+    if gaps is not None:
+        changed[gaps] = pixels[gaps]
+    return changed

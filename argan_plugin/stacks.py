@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from argan_plugin.arrays import find_value_range
+from argan_plugin.arrays import Nonfinite, find_value_range
 from argan_plugin.change_cache import ChangeCache
 from argan_plugin.errors import UnsupportedImageError
+from argan_plugin.gaps import gap_halo
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_file import inspect_model, read_model_file
 from argan_plugin.model_info import ModelInfo
@@ -49,6 +50,7 @@ def restore_stack(
     model: _Model = None,
     device: Device = "auto",
     value_range: tuple[float, float] | None = None,
+    nonfinite: Nonfinite = "raise",
     tile_size: int | None = None,
     changes: ChangeCache | None = None,
     progress: StackProgress | None = None,
@@ -62,7 +64,7 @@ def restore_stack(
         A single picture is a stack without leading axes.
     rgb : bool
         Whether the last axis holds the channels.
-    strength, model, device, value_range, tile_size, cancel
+    strength, model, device, value_range, nonfinite, tile_size, cancel
         As in `restore`.
     changes : ChangeCache, optional
         Planes that it holds are mixed without the network; the others are added to it.
@@ -81,8 +83,8 @@ def restore_stack(
     ModelError, DeviceError, Cancelled, ValueError
         As `restore` does.
     """
-    _check(stack.shape, stack.dtype, rgb, value_range)
-    recipe = _Recipe(rgb, strength, model, device, value_range, tile_size, changes)
+    _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
+    recipe = _Recipe(rgb, strength, model, device, value_range, nonfinite, tile_size, changes)
     result = np.empty_like(stack, subok=False)
     leading = stack.shape[: stack.ndim - recipe.plane_ndim]
     planes = math.prod(leading)
@@ -105,6 +107,7 @@ def restore_lazy(
     model: _Model = None,
     device: Device = "auto",
     value_range: tuple[float, float] | None = None,
+    nonfinite: Nonfinite = "raise",
     tile_size: int | None = None,
     chunk_size: int = 4096,
     plane_by_plane: bool = False,
@@ -123,7 +126,7 @@ def restore_lazy(
     stack : dask array of shape (…, height, width), or (…, height, width, 3 or 4) if `rgb`
     rgb : bool
         Whether the last axis holds the channels.
-    strength, value_range, tile_size
+    strength, value_range, nonfinite, tile_size
         As in `restore`.
     model, device
         As in `restore`; they must be valid on the machines that compute. What is sent to them of
@@ -158,14 +161,14 @@ def restore_lazy(
         raise UnsupportedImageError(
             "The shape of this dask array is not known. Call compute_chunk_sizes() on it first."
         )
-    _check(stack.shape, stack.dtype, rgb, value_range)
-    recipe = _Recipe(rgb, strength, model, device, value_range, tile_size, changes)
+    _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
+    recipe = _Recipe(rgb, strength, model, device, value_range, nonfinite, tile_size, changes)
     rows = stack.ndim - recipe.plane_ndim
     columns = rows + 1
     halo = 0
     if max(stack.shape[rows], stack.shape[columns]) > chunk_size:
         info = read_model_info(model)
-        halo = info.halo
+        halo = info.halo + (gap_halo(info.size_multiple) if nonfinite == "pass" else 0)
         # Tiles must start at multiples of the network's stride, and dask would merge chunks that
         # are smaller than the halo.
         chunk_size = info.size_multiple * math.ceil(max(chunk_size, halo) / info.size_multiple)
@@ -214,6 +217,7 @@ class _Recipe:
 
     device: Device
     value_range: tuple[float, float] | None
+    nonfinite: Nonfinite
     tile_size: int | None
     changes: ChangeCache | None
 
@@ -248,6 +252,7 @@ class _Recipe:
                 device=self.device,
                 channel_axis=channel_axis,
                 value_range=self.value_range,
+                nonfinite=self.nonfinite,
                 tile_size=self.tile_size,
                 progress=progress,
                 cancel=cancel,
@@ -260,6 +265,7 @@ class _Recipe:
             strength=self.strength,
             channel_axis=channel_axis,
             value_range=self.value_range,
+            nonfinite=self.nonfinite,
         )
 
 
@@ -292,6 +298,7 @@ class _Block:
             name,
             recipe.device,
             recipe.value_range,
+            recipe.nonfinite,
             recipe.tile_size,
         )
 
@@ -301,6 +308,7 @@ def _check(
     dtype: np.dtype[Any],
     rgb: bool,
     value_range: tuple[float, float] | None,
+    nonfinite: Nonfinite,
 ) -> None:
     """Raise UnsupportedImageError if planes of this shape and dtype cannot be restored."""
     if len(shape) < (3 if rgb else 2) or (rgb and shape[-1] not in (3, 4)):
@@ -308,7 +316,7 @@ def _check(
         raise UnsupportedImageError(f"A stack must have the shape {expected}, not {shape}.")
     if 0 in shape:
         raise UnsupportedImageError(f"The stack has no pixels: its shape is {shape}.")
-    find_value_range(np.zeros(1, dtype), value_range)
+    find_value_range(np.zeros(1, dtype), value_range, nonfinite)
 
 
 def _cut(length: int, size: int) -> tuple[int, ...]:
