@@ -53,6 +53,10 @@ _HOLD_ANIMATION = ("PNG", "WEBP", "TIFF")
 HOLD_CMYK: Final = ("JPEG", "TIFF")
 """The formats that hold inks; for the others they become RGB."""
 
+# JPEG: libjpeg's JPEG_MAX_DIMENSION. WebP: 14 bits (RFC 9649, 2.6). AVIF: libavif encodes larger
+# pictures, and refuses to decode them again (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).
+_LARGEST_SIDE = {"AVIF": 32768, "JPEG": 65500, "WEBP": 16383}
+
 
 def why_not(pillow_format: str, picture: Picture) -> str | None:
     """Say why a format cannot hold a picture, or cannot be written here; None if it can.
@@ -74,6 +78,9 @@ def why_not(pillow_format: str, picture: Picture) -> str | None:
         return "JPEG XL needs another package: pip install pillow-jxl-plugin"
     if pillow_format == "AVIF" and not features.check("avif"):
         return "this Pillow was built without AVIF: pip install --force-reinstall pillow"
+    side, largest = max(picture.pixels.shape[:2]), _LARGEST_SIDE.get(pillow_format)
+    if largest is not None and side > largest:
+        return f"{name} cannot hold {side} pixels a side, only {largest}; write PNG or TIFF"
     frames = len(picture.frames)
     if frames > 1 and picture.animation is None and pillow_format != "TIFF":
         return f"{name} cannot hold {frames} pages; write TIFF"

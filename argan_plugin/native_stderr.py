@@ -13,8 +13,7 @@ _STDERR = 2  # the file descriptor
 def silenced() -> Iterator[None]:
     """Drop what any code of this process writes to the standard error's file descriptor meanwhile.
 
-    libtiff prints a line for much that is odd in a file, libjpeg for a picture that is too large to
-    be written, and Pillow cannot turn that off.
+    libtiff prints a line for much that is odd in a file, and Pillow cannot turn that off.
     """
     try:
         kept = os.dup(_STDERR)

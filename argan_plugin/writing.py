@@ -17,7 +17,6 @@ from argan_plugin.errors import ImageFileError
 from argan_plugin.files import reason_of
 from argan_plugin.formats import FORMAT_OF_SUFFIX, HOLD_CMYK, why_not
 from argan_plugin.metadata import save_options
-from argan_plugin.native_stderr import silenced
 from argan_plugin.picture import Picture
 from argan_plugin.profiles import cmyk_to_srgb, is_srgb
 from argan_plugin.sixteen_bits import encode_png, write_tiff_page
@@ -112,8 +111,7 @@ def write_picture(
             options["quality"] = quality
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path, overwrite=overwrite) as file:
-            with silenced():
-                _save(file, picture, pillow_format, options)
+            _save(file, picture, pillow_format, options)
             if times_ns is not None:
                 file.flush()  # or what comes later would change the time again
                 os.utime(file.fileno() if os.utime in os.supports_fd else file.name, ns=times_ns)

@@ -1,4 +1,4 @@
-"""Kill the command at random moments; `test_command_killed_a_hundred_times` runs this.
+"""Kill the command at random moments; `test_command_killed_fifty_times` runs this.
 
 In a process of its own, because it forks. Its arguments are a folder that holds `in`, a model, how
 often to kill, and a seed. The runs go on where the last was killed, with one strength or the other

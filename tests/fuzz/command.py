@@ -71,7 +71,7 @@ class Command:
         words = [str(self._source), "-o", str(target), "--model", str(self._model)]
         words += ["--device", "cpu", "--max-pixels", str(_MAX_PIXELS)]
         words += random.choice(([], ["--accept-truncated"]))
-        words += random.choice(([], ["--strength", "0"]))
+        words += random.choice(([], ["--strength", "0"], ["--chroma"]))
         started = time.perf_counter()
         faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True, file=self._stderr)
         try:
@@ -82,9 +82,11 @@ class Command:
         finally:
             faulthandler.cancel_dump_traceback_later()
         self.slowest = max(self.slowest, time.perf_counter() - started)
-        written = self._examine(code, said.getvalue(), target, data)
-        target.unlink(missing_ok=True)
-        return written
+        try:
+            return self._examine(code, said.getvalue(), target, data)
+        finally:
+            for path in self._output.iterdir():
+                path.unlink()
 
     def _examine(self, code: int, said: str, target: Path, data: bytes) -> bool:
         if code not in (0, 1):
