@@ -17,11 +17,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from argan_plugin import arrays, color
+from argan_plugin import arrays
 from argan_plugin.arrays import Nonfinite, ValueRange
-from argan_plugin.chroma import HALO, chroma_change
+from argan_plugin.correction import Correction, applied
 from argan_plugin.errors import UnsupportedImageError
-from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
 from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.sessions import Device
 from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles, plan_tiles
@@ -132,7 +131,7 @@ def restore(
         for window in _parts(source):
             target[window] = source[window]
         return result
-    change = _Correction(
+    change = Correction(
         _open(model, device),
         limits,
         chroma=chroma and len(source.shape) == 3,
@@ -142,7 +141,7 @@ def restore(
 
     def restored(window: NDArray[Any]) -> NDArray[Any]:
         pixels = without_alpha(window)
-        changed = _changed(pixels, change(pixels), limits, strength)
+        changed = applied(pixels, change(pixels), limits, strength)
         if pixels.shape == window.shape:
             return changed
         return np.concatenate([changed, window[..., 3:]], axis=-1)
@@ -181,7 +180,7 @@ def luma_change(
         As `restore` does.
     """
     pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
-    change = _Correction(
+    change = Correction(
         _open(model, device),
         limits,
         chroma=False,
@@ -221,7 +220,7 @@ def colour_change(
         As `restore` does.
     """
     pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
-    change = _Correction(
+    change = Correction(
         _open(model, device),
         limits,
         chroma=pixels.ndim == 3,
@@ -278,7 +277,7 @@ def apply_change(
     rows = math.ceil(DEFAULT_TILE_SIZE**2 / pixels.shape[1])
     for start in range(0, len(pixels), rows):
         strip = slice(start, start + rows)
-        out[strip] = _changed(pixels[strip], change[strip], limits, strength)
+        out[strip] = applied(pixels[strip], change[strip], limits, strength)
     return result
 
 
@@ -329,50 +328,10 @@ def _open(model: _Model, device: Device) -> RestorationModel:
     return model
 
 
-class _Correction:
-    """What a window of the picture needs, as a function with the context that it looks at."""
-
-    def __init__(
-        self,
-        network: RestorationModel,
-        limits: ValueRange,
-        *,
-        chroma: bool,
-        gaps: bool,
-        cancel: threading.Event | None,
-    ) -> None:
-        self._network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
-        self.size_multiple = network.info.size_multiple
-        # The guide of chroma must be right as far as chroma looks.
-        further = math.ceil(HALO / self.size_multiple) * self.size_multiple if chroma else 0
-        self.halo = network.info.halo + further + (gap_halo(self.size_multiple) if gaps else 0)
-
-    def __call__(self, window: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the change of (height, width) or (height, width, 3) pixels, 1 being the range.
-
-        The change of luma has the shape (height, width); with chroma, that of R, G and B has
-        (height, width, 3).
-        """
-        colours = arrays.to_unit(window, self._limits)
-        gaps = find_gaps(window)
-        if gaps is not None:
-            colours = fill_gaps(colours, gaps)
-        luma = color.luma(colours) if colours.ndim == 3 else colours
-        batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
-        restored: NDArray[np.float32] = self._network.run(batch, cancel=self._cancel)[0, 0]
-        change = restored - luma
-        if self._chroma:
-            of_chroma = chroma_change(color.chroma(colours, luma), restored, change)
-            change = color.rgb_change(change, of_chroma)
-        if gaps is not None:
-            change[gaps] = 0
-        return change
-
-
 def _map(
     function: Callable[[NDArray[Any]], NDArray[Any]],
     pixels: NDArray[Any] | Windows,
-    change: _Correction,
+    change: Correction,
     tile_size: int | None,
     progress: _Progress,
     out: Windows | None,
@@ -387,19 +346,3 @@ def _map(
         out=out,
         progress=progress,
     )
-
-
-def _changed(
-    pixels: NDArray[Any], change: NDArray[np.float32], limits: ValueRange, strength: float
-) -> NDArray[Any]:
-    """Return the pixels with the change applied, in their own dtype."""
-    with np.errstate(invalid="ignore"):  # signalling NaN, of which each bit comes back below
-        values = arrays.as_floats(pixels)
-        scaled = change * values.dtype.type(strength * limits.span)
-        of_luma_alone = values.ndim > scaled.ndim
-        values = color.add_luma_change(values, scaled) if of_luma_alone else values + scaled
-        changed = arrays.limit_and_round(values, pixels, limits)
-    gaps = find_gaps(pixels)
-    if gaps is not None:
-        changed[gaps] = pixels[gaps]
-    return changed

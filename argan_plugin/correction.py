@@ -1,0 +1,109 @@
+"""What a window of a picture needs: the network's change of luma, and that of chroma behind it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argan_plugin import arrays, color
+from argan_plugin.arrays import ValueRange
+from argan_plugin.chroma import HALO, chroma_change
+from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
+from argan_plugin.model import RestorationModel
+
+
+class Correction:
+    """A function of a window of the picture, with the context that it looks at.
+
+    Parameters
+    ----------
+    network : RestorationModel
+        Restores luma.
+    limits : ValueRange
+        What is black and white in the windows.
+    chroma : bool
+        Whether chroma is restored, too; the windows have colours then.
+    gaps : bool
+        Whether windows may hold NaN and infinity, which are filled and come back.
+    cancel : threading.Event, optional
+        As in `restore`.
+    """
+
+    size_multiple: int
+    """Windows begin at multiples of it."""
+
+    halo: int
+    """How many pixels around its own a result looks at, a multiple of `size_multiple`."""
+
+    def __init__(
+        self,
+        network: RestorationModel,
+        limits: ValueRange,
+        *,
+        chroma: bool,
+        gaps: bool,
+        cancel: threading.Event | None,
+    ) -> None:
+        self._network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
+        self.size_multiple = network.info.size_multiple
+        # The guide of chroma must be right as far as chroma looks.
+        further = math.ceil(HALO / self.size_multiple) * self.size_multiple if chroma else 0
+        self.halo = network.info.halo + further + (gap_halo(self.size_multiple) if gaps else 0)
+
+    def __call__(self, window: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the change of a window, 1 being the step from black to white.
+
+        Parameters
+        ----------
+        window : array of shape (height, width) or (height, width, 3)
+
+        Returns
+        -------
+        float32 array
+            Of luma with the shape (height, width), or with chroma of R, G and B (height, width, 3).
+        """
+        colours = arrays.to_unit(window, self._limits)
+        gaps = find_gaps(window)
+        if gaps is not None:
+            colours = fill_gaps(colours, gaps)
+        luma = color.luma(colours) if colours.ndim == 3 else colours
+        batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
+        restored: NDArray[np.float32] = self._network.run(batch, cancel=self._cancel)[0, 0]
+        change = restored - luma
+        if self._chroma:
+            of_chroma = chroma_change(color.chroma(colours, luma), restored, change)
+            change = color.rgb_change(change, of_chroma)
+        if gaps is not None:
+            change[gaps] = 0
+        return change
+
+
+def applied(
+    pixels: NDArray[Any], change: NDArray[np.float32], limits: ValueRange, strength: float
+) -> NDArray[Any]:
+    """Return the pixels with a change applied, in their own dtype.
+
+    Parameters
+    ----------
+    pixels : array of shape (height, width) or (height, width, 3)
+    change : float32 array of shape (height, width) or that of `pixels`
+        From a `Correction`.
+    limits : ValueRange
+        What is black and white.
+    strength : float
+        How much of the change to apply.
+    """
+    with np.errstate(invalid="ignore"):  # signalling NaN, of which each bit comes back below
+        values = arrays.as_floats(pixels)
+        scaled = change * values.dtype.type(strength * limits.span)
+        of_luma_alone = values.ndim > scaled.ndim
+        values = color.add_luma_change(values, scaled) if of_luma_alone else values + scaled
+        changed = arrays.limit_and_round(values, pixels, limits)
+    gaps = find_gaps(pixels)
+    if gaps is not None:
+        changed[gaps] = pixels[gaps]
+    return changed
