@@ -3,12 +3,12 @@ PYTHON ?= python
 # napari needs a display; Xvfb is one without a screen.
 XVFB := $(if $(DISPLAY),,xvfb-run -a -s "-screen 0 1400x1000x24 +extension GLX")
 
-.PHONY: help check lint test slow wheel
+.PHONY: help check lint docs test slow wheel
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-check: lint wheel test  ## all of the checks below but the slow ones: what a commit must pass
+check: lint wheel docs test  ## all of the checks below but the slow ones: what a commit must pass
 
 lint:  ## style, types and the direction of imports
 	$(PYTHON) -m ruff check .
@@ -19,6 +19,9 @@ lint:  ## style, types and the direction of imports
 wheel:  ## build the wheel and look at what is in it
 	$(PYTHON) -m build --wheel --outdir build/wheel .
 	$(PYTHON) -m check_wheel_contents build/wheel/*.whl
+
+docs:  ## build the documentation site in build/docs; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
 
 test:  ## the quick tests
 	$(XVFB) $(PYTHON) -m pytest
