@@ -8,7 +8,6 @@ itself, and the orientation is dropped.)
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import stat
 import warnings
@@ -48,22 +47,19 @@ def strict_decoding(max_pixels: int) -> Iterator[None]:
     """Set Pillow up for files of strangers, and back again afterwards.
 
     A file that is cut off is an error whatever was set before, a picture of more than `max_pixels`
-    is an error too (it could be a decompression bomb), and what Pillow warns of and logs about odd
-    files is not shown. These settings are the whole process's, so this is for a program that owns
-    its process, not for a library.
+    is an error too (it could be a decompression bomb), and Pillow's warnings about odd metadata
+    are not shown. These settings are the whole process's, so this is for a program that owns its
+    process, not for a library.
     """
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     # Pillow warns above its limit, and refuses above twice that.
     Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    nowhere = logging.NullHandler()  # without any handler Python would print errors that are logged
-    logging.getLogger("PIL").addHandler(nowhere)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield
     finally:
-        logging.getLogger("PIL").removeHandler(nowhere)
         Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
@@ -101,7 +97,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         # Given a name, Pillow would map some files into memory, and crash if one shrinks meanwhile.
         with (
             Path(path).open("rb") as file,
-            silenced(),  # libtiff and libpng print what they find odd
+            silenced(),  # decoders print what they find odd
             Image.open(file, formats=READ_FORMATS) as image,
         ):
             return _read(path, file, image)

@@ -153,6 +153,10 @@ def read_jpeg_info(source: str | os.PathLike[str] | bytes) -> JpegInfo:
         with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
             # Not Image.open: it would refuse large pictures, and nothing is decoded here.
             image = JpegImageFile(file)
+            if len(image.layer) != image.layers:
+                raise SyntaxError("it has a second frame header")
+            if any(across == 0 or down == 0 for _, across, down, _ in image.layer):
+                raise SyntaxError("a component is sampled zero times")
             tables = [image.quantization[table] for *_, table in image.layer]
     except (OSError, SyntaxError, KeyError, ValueError) as error:
         # Pillow has OSError for a header that ends too soon, too; only the system's have a number.

@@ -1,4 +1,4 @@
-"""What C libraries print past Python."""
+"""What libraries print on their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _STDERR = 2  # the file descriptor
 def silenced() -> Iterator[None]:
     """Drop what any code of this process writes to the standard error's file descriptor meanwhile.
 
-    libtiff prints a line for much that is odd in a file, and Pillow cannot turn that off.
+    libtiff prints a line for much that is odd in a file, and Pillow cannot turn that off; Pillow
+    and imagecodecs log errors, which Python prints if nobody has said what to do with them.
     """
     try:
         kept = os.dup(_STDERR)

@@ -26,6 +26,12 @@ def encoded(mode: str = "RGB", **settings: Any) -> bytes:
     return file.getvalue()
 
 
+def twice_framed(data: bytes) -> bytes:
+    """Repeat a colour file's frame header: 10 bytes and 3 for each component (T.81, B.2.2)."""
+    start = data.index(b"\xff\xc0")
+    return data[:start] + data[start : start + 19] + data[start:]
+
+
 @pytest.mark.parametrize("quality", range(1, 101))
 def test_tables_are_those_of_libjpeg(quality: int) -> None:
     written = Image.open(io.BytesIO(encoded(quality=quality))).quantization  # type: ignore[attr-defined]
@@ -134,8 +140,18 @@ def test_info_reads_no_pixels() -> None:
         b"\x89PNG\r\n\x1a\n",
         encoded()[:100],
         encoded().replace(b"\xff\xdb", b"\xff\xfe"),  # its tables turned into comments
+        twice_framed(encoded()),
+        encoded().replace(b"\x03\x01\x22\x00", b"\x03\x01\x02\x00"),
     ],
-    ids=["empty", "start only", "png", "cut in the tables", "no tables"],
+    ids=[
+        "empty",
+        "start only",
+        "png",
+        "cut in the tables",
+        "no tables",
+        "two frame headers",
+        "zero samples",
+    ],
 )
 def test_info_refuses_what_is_no_jpeg(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.jpg"

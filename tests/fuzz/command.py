@@ -18,8 +18,15 @@ from argan_plugin.cli import main
 from argan_plugin.formats import FORMAT_OF_SUFFIX
 
 LONGEST_SECONDS = 10.0
-_MAX_PIXELS = 2_000_000  # so that no picture may take long because it is large
+_MAX_PIXELS = 300_000  # so that no picture may take long because it is large
 _SUFFIXES = sorted(FORMAT_OF_SUFFIX)
+_OPTIONS = (
+    ["--accept-truncated"],
+    ["--strength", "0"],
+    ["--chroma"],
+    ["--consistent"],
+    ["--skip-above-quality", "90"],
+)
 
 
 class Finding(Exception):
@@ -71,7 +78,7 @@ class Command:
         words = [str(self._source), "-o", str(target), "--model", str(self._model)]
         words += ["--device", "cpu", "--max-pixels", str(_MAX_PIXELS)]
         words += random.choice(([], ["--accept-truncated"]))
-        words += random.choice(([], ["--strength", "0"], ["--chroma"]))
+        words += random.choice(([], *_OPTIONS))
         started = time.perf_counter()
         faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True, file=self._stderr)
         try:
@@ -108,7 +115,7 @@ class Command:
 
 @contextlib.contextmanager
 def _heard() -> Iterator[io.StringIO]:
-    """Collect what Python prints; what C libraries print is a finding."""
+    """Collect what Python and C libraries print, afterwards."""
     said = io.StringIO()
     read, write = os.pipe()
     os.set_blocking(read, False)
@@ -116,7 +123,11 @@ def _heard() -> Iterator[io.StringIO]:
     kept = os.dup(2)
     os.dup2(write, 2)
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        with (
+            open(2, "w", buffering=1, closefd=False) as stderr,
+            contextlib.redirect_stderr(stderr),
+            contextlib.redirect_stdout(stderr),
+        ):
             yield said
     finally:
         os.dup2(kept, 2)
