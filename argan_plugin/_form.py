@@ -27,7 +27,12 @@ from argan_plugin.weights import model_names
 if TYPE_CHECKING:
     from napari.layers import Image
 
-_DEVICES = [("Automatic", "auto"), ("CUDA (NVIDIA GPU)", "cuda"), ("CPU", "cpu")]
+_DEVICES = [
+    ("Automatic", "auto"),
+    ("CUDA (NVIDIA GPU)", "cuda"),
+    ("CPU with OpenVINO", "openvino"),
+    ("CPU", "cpu"),
+]
 
 
 class SettingsForm(Container[Any]):
@@ -77,7 +82,8 @@ class SettingsForm(Container[Any]):
             label="Device",
             choices=_DEVICES,
             value=preferences.device,
-            tooltip="Where the network runs. Automatic takes a GPU if CUDA works.",
+            tooltip="Where the network runs. Automatic takes a GPU if CUDA works, then OpenVINO "
+            "if it is installed, then the CPU.",
         )
         self._device_found = note("device_found")
         self.scope = ComboBox(

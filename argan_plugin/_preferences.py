@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from argan_plugin.sessions import Device
+from argan_plugin.devices import Device
 
 
 @dataclass(frozen=True, kw_only=True)

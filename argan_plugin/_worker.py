@@ -22,6 +22,7 @@ from argan_plugin._layers import Crop, Source
 from argan_plugin._preferences import Preferences
 from argan_plugin._progress import Progress, ProgressBar
 from argan_plugin.change_cache import ChangeCache
+from argan_plugin.devices import RealDevice
 from argan_plugin.errors import ArganError
 from argan_plugin.model import open_model
 from argan_plugin.stacks import restore_lazy, restore_stack
@@ -47,8 +48,8 @@ class Outcome:
     """An array, or a list of dask arrays for a pyramid."""
     lazy: bool
     """Whether only what is on the screen has been computed."""
-    device: str
-    """What really ran it: "cpu" or "cuda"."""
+    device: RealDevice
+    """What really ran it."""
     facts: dict[str, Any]
     """What made it, for the layer's metadata."""
 
@@ -61,7 +62,11 @@ class Failure:
     """In plain words, for the user."""
 
 
-DEVICE_NAMES = {"cpu": "the CPU", "cuda": "a GPU with CUDA"}
+DEVICE_NAMES: dict[RealDevice, str] = {
+    "cuda": "a GPU with CUDA",
+    "openvino": "the CPU with OpenVINO",
+    "cpu": "the CPU",
+}
 
 
 class Worker(GeneratorWorker):  # type: ignore[misc]  # napari has no types

@@ -11,8 +11,9 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from argan_plugin.devices import Device
 from argan_plugin.errors import ArganError
 
 if TYPE_CHECKING:
@@ -222,9 +223,10 @@ def _restore_parser() -> argparse.ArgumentParser:
     add("--model", metavar="NAME|PATH", help="an installed model, or an ONNX file of this project")
     add(
         "--device",
-        choices=("auto", "cuda", "cpu"),
+        choices=get_args(Device),
         default="auto",
-        help="where to run; auto takes a GPU if one works, cuda fails without one",
+        help="where to run; auto takes cuda if it works, then openvino if it is installed, then "
+        "cpu; the others fail where they cannot be had",
     )
     add(
         "--tile-size",

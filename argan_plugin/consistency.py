@@ -19,6 +19,7 @@ from argan_plugin.coefficients import (
     nearest_consistent,
     read_luma_coefficients,
 )
+from argan_plugin.devices import Device
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import (
@@ -28,7 +29,6 @@ from argan_plugin.restoration import (
     luma_change,
     restore,
 )
-from argan_plugin.sessions import Device
 
 _WHITE = 255
 _ROWS = 512  # that are in floating point at once; a multiple of the blocks' 8

@@ -1,4 +1,4 @@
-"""Looks for a GPU, says what is missing if CUDA cannot use it, and how many threads are ours.
+"""The devices, which of them are there, why CUDA cannot be used, and how many threads are ours.
 
 ONNX Runtime falls back to the CPU without a word to Python when CUDA does not work, and writes to
 stderr from C++. So the driver is asked first, and reasons are worked out here.
@@ -10,7 +10,14 @@ import ctypes
 import platform
 import re
 import sys
-from importlib import metadata
+from importlib import metadata, util
+from typing import Literal
+
+Device = Literal["auto", "cuda", "openvino", "cpu"]
+"""What can be asked for: see `RestorationModel`."""
+
+RealDevice = Literal["cuda", "openvino", "cpu"]
+"""What runs a model: ONNX Runtime on a GPU, OpenVINO on the CPU, or ONNX Runtime on the CPU."""
 
 INSTALL_ADVICE = 'Install CUDA and cuDNN with `pip install "argan-plugin[cuda]"`.'
 
@@ -29,6 +36,11 @@ def cuda_device_count() -> int:
     except (OSError, AttributeError):  # not installed, or not what its name says
         return 0
     return 0 if failed else count.value
+
+
+def has_openvino() -> bool:
+    """Tell whether OpenVINO is installed, without importing it."""
+    return util.find_spec("openvino") is not None
 
 
 def missing_provider_reason() -> str:

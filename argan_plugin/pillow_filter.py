@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from argan_plugin.bands import RESTORED_MODES, restore_bands
+from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel
-from argan_plugin.sessions import Device
 
 # What to convert another mode to, without losing more than the mode has lost already.
 _CONVERT_TO = {

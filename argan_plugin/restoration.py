@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from argan_plugin import arrays
 from argan_plugin.arrays import Nonfinite, ValueRange
 from argan_plugin.correction import Correction, applied
+from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel, open_model
-from argan_plugin.sessions import Device
 from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles, plan_tiles
 from argan_plugin.windows import (
     ReadableArray,
@@ -84,7 +84,7 @@ def restore(
     tile_size : int, optional
         Largest side of a tile in pixels. Smaller needs less memory and more time; the result is the
         same up to float32 rounding.
-    device : {"auto", "cuda", "cpu"}
+    device : {"auto", "cuda", "openvino", "cpu"}
         Where to run, as in `RestorationModel`; leave it alone if `model` is open already.
     out : array of the shape and dtype of `image`, optional
         Where to write, by slices: a ``numpy.memmap``, a zarr array, … It must not share pixels with

@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from argan_plugin.arrays import Nonfinite, find_value_range
 from argan_plugin.change_cache import ChangeCache
+from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.gaps import gap_halo
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_file import inspect_model, read_model_file
 from argan_plugin.model_info import ModelInfo
 from argan_plugin.restoration import apply_change, luma_change
-from argan_plugin.sessions import Device
 from argan_plugin.weights import find_model
 
 if TYPE_CHECKING:

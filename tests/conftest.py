@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from argan_plugin import devices
 from argan_plugin.model_info import ModelInfo
 
 BuildModel = Callable[..., onnx.ModelProto]
@@ -100,6 +101,12 @@ def tiny_model() -> onnx.ModelProto:
         weights("up", 6, 1, 8, 8),
     ]
     return build_model(nodes, initializers)
+
+
+@pytest.fixture(autouse=True)
+def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide OpenVINO from device "auto", so that tests give the same wherever they run."""
+    monkeypatch.setattr(devices, "has_openvino", lambda: False)
 
 
 @pytest.fixture(scope="session")

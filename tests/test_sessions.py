@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from argan_plugin import devices, sessions
+from argan_plugin import devices, onnxruntime_session
 from argan_plugin.errors import Cancelled, DeviceError, ModelError
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
@@ -86,7 +86,7 @@ class _PaperSession:
 def gpu(monkeypatch: pytest.MonkeyPatch) -> _PaperGpu:
     gpu = _PaperGpu()
     monkeypatch.setattr(devices, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(sessions, "_onnxruntime", lambda: gpu)
+    monkeypatch.setattr(onnxruntime_session, "_onnxruntime", lambda: gpu)
     return gpu
 
 
@@ -125,6 +125,16 @@ def test_a_working_gpu_is_used(gpu: _PaperGpu, tiny_model_path: Path, device: An
 def test_the_cpu_can_be_had_beside_a_gpu(gpu: _PaperGpu, tiny_model_path: Path) -> None:
     assert RestorationModel(tiny_model_path, device="cpu").device == "cpu"
     assert gpu.asked == [[_CPU]]
+
+
+def test_auto_takes_a_gpu_before_openvino(
+    gpu: _PaperGpu, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "has_openvino", lambda: True)
+    assert RestorationModel(tiny_model_path).device == "cuda"
+    _no_start(gpu)
+    with pytest.warns(RuntimeWarning, match="failure 35"):
+        assert RestorationModel(tiny_model_path).device == "openvino"
 
 
 def _no_provider(gpu: _PaperGpu) -> None:

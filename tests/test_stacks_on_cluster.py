@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -42,8 +43,8 @@ def movie(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def opened() -> list[int]:
     """Return the threads of the sessions that this worker has open."""
-    sessions = [model._session for model in _open_models]
-    return [session.get_session_options().intra_op_num_threads for session in sessions]
+    sessions: list[Any] = [model._session for model in _open_models]
+    return [session._session.get_session_options().intra_op_num_threads for session in sessions]
 
 
 @pytest.mark.parametrize("kind", ["path", "open model"])

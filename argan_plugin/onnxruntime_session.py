@@ -1,0 +1,207 @@
+"""Runs models in ONNX Runtime, on a GPU or the CPU. Nothing else uses ONNX Runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argan_plugin import devices
+from argan_plugin.errors import Cancelled, DeviceError, ModelError
+from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_CUDA_OPTIONS = {
+    # The default tries every algorithm anew for each new tile shape.
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # The default takes twice as much memory each time.
+    "arena_extend_strategy": "kSameAsRequested",
+}
+
+_FATAL, _WARNING = 4, 2  # ONNX Runtime's log severities; it begins with warnings
+
+# A new thread looks at the caller's event this often; stopping the run takes longer than that.
+_CANCEL_POLL_SECONDS = 0.02
+
+# What ONNX Runtime's allocators (CPU, BFC arena) and CUDA say when there is no memory left.
+_OUT_OF_MEMORY = ("bad_alloc", "failed to allocate", "out of memory", "available memory of")
+
+
+def open_on_cpu(data: bytes, threads: int) -> OnnxRuntimeSession:
+    """Open a model on the CPU.
+
+    Parameters
+    ----------
+    data : bytes
+        A checked ONNX file.
+    threads : int
+        0 means one a core.
+
+    Raises
+    ------
+    ModelError
+        If ONNX Runtime refuses the model.
+    """
+    try:
+        return OnnxRuntimeSession(_session(data, threads, [_CPU]))
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise ModelError(f"ONNX Runtime cannot open the model: {_one_line(error)}") from error
+
+
+def open_on_cuda(data: bytes, threads: int) -> OnnxRuntimeSession:
+    """Open a model on the GPU; never on the CPU.
+
+    Parameters
+    ----------
+    data, threads
+        As in `open_on_cpu`.
+
+    Raises
+    ------
+    DeviceError
+        If that fails, for whatever reason.
+    """
+    session, reason = _cuda_session(data, threads)
+    if session is None:
+        raise DeviceError(f"The GPU cannot be used: {reason}")
+    return OnnxRuntimeSession(session)
+
+
+class OnnxRuntimeSession:
+    """A `sessions.Session` of ONNX Runtime.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    @property
+    def device(self) -> Literal["cuda", "cpu"]:
+        """What it has, not what was asked for."""
+        return "cuda" if _uses_cuda(self._session) else "cpu"
+
+    @property
+    def inputs(self) -> list[tuple[str, str, list[Any]]]:
+        """See `sessions.Session`."""
+        return [_described(value) for value in self._session.get_inputs()]
+
+    @property
+    def outputs(self) -> list[tuple[str, str, list[Any]]]:
+        """See `sessions.Session`."""
+        return [_described(value) for value in self._session.get_outputs()]
+
+    def run(
+        self, image: NDArray[np.float32], cancel: threading.Event | None
+    ) -> NDArray[np.float32]:
+        """See `sessions.Session`."""
+        options = _onnxruntime().RunOptions()
+        try:
+            with _terminated_by(cancel, options):
+                output: NDArray[np.float32]
+                (output,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: image}, options)
+                return output
+        except Cancelled:
+            raise
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("Restoration was cancelled.") from None
+            reason = _one_line(error)
+            if isinstance(error, MemoryError) or any(
+                words in reason.lower() for words in _OUT_OF_MEMORY
+            ):
+                raise MemoryError(reason) from error
+            if self.device == "cuda":
+                raise DeviceError(f"The GPU failed: {reason}") from error
+            raise ModelError(f"The model failed: {reason}") from error
+
+
+def _uses_cuda(session: Any) -> bool:
+    return _CUDA in session.get_providers()
+
+
+def _described(value: Any) -> tuple[str, str, list[Any]]:
+    """Return an input's or output's name, dtype as numpy calls it, and shape."""
+    return value.name, "float32" if value.type == "tensor(float)" else value.type, value.shape
+
+
+@contextlib.contextmanager
+def _terminated_by(cancel: threading.Event | None, options: Any) -> Iterator[None]:
+    """Within it, setting `cancel` stops the run that has these options."""
+    if cancel is None:
+        yield
+        return
+    if cancel.is_set():
+        raise Cancelled("Restoration was cancelled.")
+    finished = threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(_CANCEL_POLL_SECONDS):
+            if cancel.is_set():
+                options.terminate = True
+                return
+
+    watcher = threading.Thread(target=watch, name="argan-cancel", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()
+
+
+def _cuda_session(data: bytes, threads: int) -> tuple[Any, str]:
+    """Return a session that runs on the GPU, or None and the reason why not."""
+    onnxruntime = _onnxruntime()
+    if _CUDA not in onnxruntime.get_available_providers():
+        return None, devices.missing_provider_reason()
+    printed = io.StringIO()
+    # What it would write to stderr about missing libraries is said by the reason.
+    onnxruntime.set_default_logger_severity(_FATAL)
+    try:
+        with contextlib.redirect_stdout(printed):
+            onnxruntime.preload_dlls()
+        session = _session(data, threads, [(_CUDA, _CUDA_OPTIONS), _CPU])
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        return None, _one_line(error)
+    finally:
+        onnxruntime.set_default_logger_severity(_WARNING)
+    if _uses_cuda(session):
+        return session, ""
+    return None, devices.missing_library_reason(printed.getvalue())
+
+
+def _session(data: bytes, threads: int, providers: list[Any]) -> Any:
+    """Return a session with this project's settings."""
+    onnxruntime = _onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL  # what fails is raised
+    options.intra_op_num_threads = threads
+    # One block that is used again and again: it grows to what the largest tile takes (170 MB for
+    # the shipped model) and no further. Without it images of changing sizes cut the heap of the C
+    # library into pieces: 500 of them grew a process by 223 MB. See benchmarks/memory.json.
+    options.enable_cpu_mem_arena = True
+    # Threads that spin between two tiles would take the processor from the program around.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Never ONNX Runtime's own format, which the checks of the file did not read.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
+
+
+def _onnxruntime() -> Any:
+    """Import ONNX Runtime, which takes 0.2 s, only when a model is opened."""
+    import onnxruntime
+
+    return onnxruntime
+
+
+def _one_line(error: Exception) -> str:
+    """Return the message of an error of ONNX Runtime as one line of bearable length."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
