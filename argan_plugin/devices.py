@@ -10,7 +10,7 @@ import ctypes
 import platform
 import re
 import sys
-from importlib import metadata, util
+from importlib import util
 from typing import Literal
 
 Device = Literal["auto", "cuda", "openvino", "cpu"]
@@ -82,6 +82,8 @@ def worker_threads() -> int:
 
 
 def _is_installed(distribution: str) -> bool:
+    from importlib import metadata  # which `argan --help` need not wait for
+
     try:
         metadata.distribution(distribution)
     except metadata.PackageNotFoundError:

@@ -154,10 +154,10 @@ def test_no_memory_is_a_memory_error_and_gets_smaller_tiles(
         """The compiled model, which has no memory for the first request."""
 
         def create_infer_request(self) -> Any:
-            session._compiled = compiled
+            monkeypatch.setattr(session, "_compiled", compiled)
             raise RuntimeError("Exception from src/inference: std::bad_alloc")
 
-    session._compiled = Full()
+    monkeypatch.setattr(session, "_compiled", Full())
     with pytest.warns(RuntimeWarning, match="tile_size=150"):
         restored = restore(image, model=model)
     np.testing.assert_allclose(restored, expected, atol=LEVEL / 2)
