@@ -17,6 +17,8 @@ from argan_plugin.devices import Device
 from argan_plugin.errors import ArganError
 
 if TYPE_CHECKING:
+    from argan_plugin.batch import Plan
+    from argan_plugin.restore_file import Settings
     from argan_plugin.restore_files import Report
 
 _DONE, _FAILED, _WRONG_USAGE, _INTERRUPTED = 0, 1, 2, 130
@@ -56,6 +58,12 @@ resuming:
   settings. An output that is not on the list, or that somebody has changed, is left alone:
   silently if it is no older than its source, otherwise as one that exists already. With
   --overwrite these are replaced, too, and what is up to date by the list is skipped.
+
+clusters:
+  --dask gives the files to a cluster that exists (`dask scheduler`, and `dask worker ADDRESS` on
+  each machine; pip install "argan-plugin[scale]"). All workers need this version of argan, and
+  the same files under the same paths. Each opens the model once. A file that fails is tried
+  again, on another worker if one dies.
 
 pictures:
   JPEG, PNG, WebP, TIFF, BMP, AVIF, and GIF if it is named itself: grey, RGB, palettes (which
@@ -138,12 +146,8 @@ def _restore_command(arguments: Sequence[str]) -> int:
         _say("error: --resume needs a folder as output")
         return _WRONG_USAGE
 
-    from argan_plugin.files import strict_decoding
-    from argan_plugin.model import open_model
     from argan_plugin.restore_file import Settings
-    from argan_plugin.restore_files import restore_files
 
-    model = open_model(options.model, device=options.device)
     settings = Settings(
         strength=options.strength,
         chroma=options.chroma,
@@ -157,16 +161,39 @@ def _restore_command(arguments: Sequence[str]) -> int:
         resume=options.resume,
         accept_truncated=options.accept_truncated,
     )
-    with strict_decoding(options.max_pixels):
-        report = restore_files(plan, model, settings)
-    for line in _told(report, model.device, quiet=options.quiet):
+    report, where = _carry_out(plan, settings, options)
+    for line in _told(report, where, quiet=options.quiet):
         _say(line)
     if report.interrupted:
         return _INTERRUPTED
     return _FAILED if report.failed or report.existing else _DONE
 
 
-def _told(report: Report, device: str, *, quiet: bool) -> Iterator[str]:
+def _carry_out(plan: Plan, settings: Settings, options: argparse.Namespace) -> tuple[Report, str]:
+    """Restore the files of a plan, here or on a cluster; say where it was."""
+    if options.dask:
+        from argan_plugin.restore_on_cluster import restore_on_cluster
+
+        report, workers = restore_on_cluster(
+            plan,
+            options.dask,
+            settings,
+            model=options.model,
+            device=options.device,
+            max_pixels=options.max_pixels,
+        )
+        return report, f"{workers} workers" if workers != 1 else "1 worker"
+
+    from argan_plugin.files import strict_decoding
+    from argan_plugin.model import open_model
+    from argan_plugin.restore_files import restore_files
+
+    model = open_model(options.model, device=options.device)
+    with strict_decoding(options.max_pixels):
+        return restore_files(plan, model, settings), model.device
+
+
+def _told(report: Report, where: str, *, quiet: bool) -> Iterator[str]:
     """Yield the lines for the user; quiet leaves those that explain an exit code other than 0."""
     if not quiet:
         yield from (f"note: {note}" for note in report.notes)
@@ -178,7 +205,7 @@ def _told(report: Report, device: str, *, quiet: bool) -> Iterator[str]:
     yield from (f"failed: {failure}" for failure in report.failed)
     if not quiet:
         yield (
-            f"{len(report.done)} done on {device}, "
+            f"{len(report.done)} done on {where}, "
             f"{len(report.skipped) + len(report.existing)} skipped, {len(report.failed)} failed"
             + (", stopped by Ctrl-C" if report.interrupted else "")
         )
@@ -260,6 +287,11 @@ def _restore_parser() -> argparse.ArgumentParser:
         default=_MAX_PIXELS,
         metavar="N",
         help=f"refuse larger pictures, which may be decompression bombs (default: {_MAX_PIXELS})",
+    )
+    add(
+        "--dask",
+        metavar="ADDRESS",
+        help="hand the files to the workers of a dask cluster, as tcp://host:8786; see below",
     )
     add("--quiet", action="store_true", help="say nothing but what went wrong")
     add("--version", action=_PrintVersion, nargs=0, help="print the version and exit")

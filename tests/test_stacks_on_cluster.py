@@ -28,7 +28,7 @@ _WORKERS, _THREADS = 3, 2
 def client() -> Iterator[Client]:
     with (
         LocalCluster(
-            n_workers=_WORKERS, threads_per_worker=_THREADS, dashboard_address=None
+            n_workers=_WORKERS, threads_per_worker=_THREADS, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):
