@@ -79,11 +79,16 @@ def psnr_b(image: Luma, reference: Luma, block: int = 8) -> float:
     return _decibels(error)
 
 
-def ssimulacra2(image: Luma, reference: Luma) -> float:
+def ssimulacra2(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
     """Return the SSIMULACRA2 score: 90 is near visually lossless, 50 is medium, below 0 is awful.
 
-    https://github.com/cloudinary/ssimulacra2, by the package ``ssimulacra2``; luma counts as a grey
-    sRGB picture.
+    https://github.com/cloudinary/ssimulacra2, by the package ``ssimulacra2``.
+
+    Parameters
+    ----------
+    image, reference
+        uint8, luma ``(height, width)``, which counts as a grey sRGB picture, or sRGB
+        ``(height, width, 3)``.
     """
     # takes a second to import
     from ssimulacra2 import compute_ssimulacra2
@@ -91,7 +96,7 @@ def ssimulacra2(image: Luma, reference: Luma) -> float:
     return float(compute_ssimulacra2(_png(reference), _png(image)))
 
 
-def _png(image: Luma) -> io.BytesIO:
+def _png(image: NDArray[np.uint8]) -> io.BytesIO:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", compress_level=0)
     return file

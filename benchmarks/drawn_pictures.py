@@ -1,0 +1,103 @@
+"""Pictures that code draws, so that they are free of any JPEG and of any licence.
+
+Text and line art are what JPEG spoils most; bars, dots and grain are where a network is likely
+to fail. Pillow's built-in font is the same on every machine.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Pixels = NDArray[np.uint8]
+
+_WIDTH, _HEIGHT = 256, 192
+_OVERSAMPLING = 4
+
+_SENTENCE = "Sphinx of black quartz, judge my vow. 0123456789"
+_CODE = (
+    (("def ", "#c792ea"), ("restore", "#82aaff"), ("(image, strength=", "#eeffff")),
+    (("    # what JPEG threw away stays lost", "#6a8a5a"),),
+    (("    change", "#eeffff"), (" = ", "#89ddff"), ("network(luma(image))", "#eeffff")),
+    (("    if ", "#c792ea"), ("strength ", "#eeffff"), ("< ", "#89ddff"), ("1.0", "#f78c6c")),
+    (("        warn(", "#eeffff"), ('"only in part"', "#c3e88d"), (")", "#eeffff")),
+    (("    return ", "#c792ea"), ("image + change", "#eeffff")),
+)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def text() -> Pixels:
+    """Return black text of 8 to 26 pixels on white, uint8 ``(192, 256)``."""
+    image = Image.new("L", (_WIDTH, _HEIGHT), 255)
+    canvas = ImageDraw.Draw(image)
+    top = 4
+    for size in (8, 10, 12, 14, 18, 22, 26):
+        canvas.text((6, top), _SENTENCE, fill=0, font=_font(size))
+        top += size + 10
+    return np.asarray(image)
+
+
+def code() -> Pixels:
+    """Return coloured text on a dark ground as an editor shows it, uint8 ``(192, 256, 3)``."""
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), "#263238")
+    canvas = ImageDraw.Draw(image)
+    font = _font(13)
+    for number in range(9):
+        left, top = 6.0, 6 + number * 20
+        for words, colour in _CODE[number % len(_CODE)]:
+            canvas.text((left, top), words, fill=colour, font=font)
+            left += font.getlength(words)
+    return np.asarray(image)
+
+
+def line_art() -> Pixels:
+    """Return thin smooth lines, arcs and hatching, black on white, uint8 ``(192, 256)``."""
+    scale = _OVERSAMPLING
+    image = Image.new("L", (_WIDTH * scale, _HEIGHT * scale), 255)
+    canvas = ImageDraw.Draw(image)
+    for radius in range(8, 90, 9):
+        box = [(128 - radius) * scale, (96 - radius) * scale]
+        box += [(128 + radius) * scale, (96 + radius) * scale]
+        canvas.arc(box, radius, radius + 250, fill=0, width=scale)
+    for number in range(13):
+        canvas.line((0, number * 16 * scale, 90 * scale, 96 * scale), fill=0, width=scale)
+    for left in range(176, 256, 4):
+        canvas.line(
+            (left * scale, 190 * scale, (left + 40) * scale, 110 * scale), fill=0, width=scale
+        )
+    phase = np.linspace(0, 6 * np.pi, 400)
+    x, y = np.linspace(0, _WIDTH * scale, 400), (30 + 22 * np.sin(phase)) * scale
+    canvas.line([*zip(x.tolist(), y.tolist(), strict=True)], fill=90, width=2 * scale)
+    return np.asarray(image.reduce(scale))
+
+
+def bars() -> Pixels:
+    """Return sharp bars of 1 to 8 pixels in two greys, uint8 ``(192, 256)``."""
+    columns = np.arange(_WIDTH)
+    rows = [np.where(columns // width % 2, 90, 180) for width in range(1, 9)]
+    return np.repeat(rows, _HEIGHT // len(rows), axis=0).astype(np.uint8)
+
+
+def dots() -> Pixels:
+    """Return a grey ramp in black and white by ordered dithering, uint8 ``(192, 256)``.
+
+    The 4x4 matrix of Bayer, "An optimum method for two-level rendition of continuous-tone
+    pictures", IEEE International Conference on Communications, 1973.
+    """
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
+    thresholds = np.tile((bayer + 0.5) / 16, (_HEIGHT // 4, _WIDTH // 4))
+    return np.where(np.linspace(0, 1, _WIDTH) > thresholds, 255, 0).astype(np.uint8)
+
+
+def grain() -> Pixels:
+    """Return Gaussian noise of 12 grey levels on a slope, as film has it, uint8 ``(192, 256)``."""
+    slope = np.add.outer(np.linspace(40, 120, _HEIGHT), np.linspace(0, 90, _WIDTH))
+    noise = np.random.default_rng(0).normal(0, 12, slope.shape)
+    return np.rint(slope + noise).clip(0, 255).astype(np.uint8)

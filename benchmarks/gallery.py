@@ -1,0 +1,214 @@
+"""The gallery: crops of JPEG, of other filters, of ours and of the original, with their scores.
+
+``python -m benchmarks.gallery`` from a checkout writes ``docs/gallery/*.webp`` and the scores
+beside them, and brings the tables of the pages up to date. Needs the ``train`` dependencies;
+nothing is downloaded.
+
+The other filters get their best chance: of some settings of each library the one with the highest
+PSNR is taken, by the original, which nobody has who must restore a picture. ARGAN runs with its
+defaults.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from skimage import restoration
+from tqdm import tqdm
+
+from argan_plugin import color, restore
+from argan_plugin.jpeg import round_trip
+from argan_plugin.model import open_model
+from benchmarks import tables
+from benchmarks.gallery_pictures import PICTURES, Picture
+from benchmarks.gallery_scores import FOLDER, OURS, QUALITIES, Failure, Gallery, Score
+from benchmarks.gallery_sheets import Panel, Row, draw_sheet
+from training import metrics
+
+Pixels = NDArray[np.uint8]
+Filter = Callable[[Pixels], Pixels]
+
+_FAILURE_QUALITIES = (10, 40, 75, 90)
+_WORST = 3  # by each metric
+
+
+def _pillow(image_filter: ImageFilter.Filter) -> Filter:
+    return lambda pixels: np.asarray(Image.fromarray(pixels).filter(image_filter))
+
+
+def _total_variation(weight: float) -> Filter:
+    return lambda pixels: _to_bytes(
+        restoration.denoise_tv_chambolle(pixels, weight, channel_axis=_channel_axis(pixels))
+    )
+
+
+def _non_local_means(strength: float) -> Filter:
+    return lambda pixels: _to_bytes(
+        restoration.denoise_nl_means(
+            pixels / 255,
+            patch_size=5,
+            patch_distance=6,
+            h=strength,
+            channel_axis=_channel_axis(pixels),
+        )
+    )
+
+
+def _channel_axis(pixels: Pixels) -> int | None:
+    return -1 if pixels.ndim == 3 else None
+
+
+def _to_bytes(unit: NDArray[np.floating]) -> Pixels:
+    return np.rint(unit * 255).clip(0, 255).astype(np.uint8)
+
+
+LIBRARIES: Mapping[str, Mapping[str, Filter]] = {
+    "Pillow": {
+        "MedianFilter(3)": _pillow(ImageFilter.MedianFilter(3)),
+        "SMOOTH": _pillow(ImageFilter.SMOOTH()),
+        "GaussianBlur(0.5)": _pillow(ImageFilter.GaussianBlur(0.5)),
+        "GaussianBlur(0.8)": _pillow(ImageFilter.GaussianBlur(0.8)),
+    },
+    "scikit-image": {
+        "TV, weight 0.02": _total_variation(0.02),
+        "TV, weight 0.05": _total_variation(0.05),
+        "TV, weight 0.1": _total_variation(0.1),
+        "NLM, h 0.02": _non_local_means(0.02),
+        "NLM, h 0.05": _non_local_means(0.05),
+    },
+}
+"""Filters by library and setting: total variation (TV) is Chambolle's, NLM are non-local means."""
+
+
+def luma(pixels: Pixels) -> Pixels:
+    """Return the full-range luma of uint8 grey or RGB pixels, rounded, ``(height, width)``."""
+    if pixels.ndim == 2:
+        return pixels
+    return np.rint(color.luma(pixels.astype(np.float32))).astype(np.uint8)
+
+
+def compressed(picture: Picture, quality: int) -> Pixels:
+    """Return a picture after JPEG with 4:2:0 chroma, as most programs save it."""
+    return round_trip(picture.load(), quality=quality, subsampling="4:2:0")
+
+
+def best_of(filters: Mapping[str, Filter], jpeg: Pixels, original: Pixels) -> tuple[str, Pixels]:
+    """Return the setting with the highest PSNR of the luma, and its result."""
+    results = [(setting, restored(jpeg)) for setting, restored in filters.items()]
+    return max(results, key=lambda item: metrics.psnr(luma(item[1]), luma(original)))
+
+
+def score(picture: Picture, quality: int, method: str, setting: str, pixels: Pixels) -> Score:
+    """Return the scores of a result."""
+    original = picture.load()
+    return Score(
+        picture=picture.name,
+        quality=quality,
+        method=method,
+        setting=setting,
+        psnr=metrics.psnr(luma(pixels), luma(original)),
+        ssimulacra2=metrics.ssimulacra2(pixels, original),
+    )
+
+
+def draw_picture(picture: Picture, ours: Filter) -> Iterator[Score]:
+    """Draw a picture's sheet, a row for each quality, and yield the scores on it."""
+    original = picture.load()
+    rows = []
+    for quality in QUALITIES:
+        jpeg = compressed(picture, quality)
+        results = [("JPEG", "", jpeg)]
+        results += [(name, *best_of(some, jpeg, original)) for name, some in LIBRARIES.items()]
+        results += [(OURS, "", ours(jpeg))]
+        panels = []
+        for method, setting, pixels in results:
+            scored = score(picture, quality, method, setting, pixels)
+            panels.append(Panel(pixels, (_caption(scored), setting)))
+            yield scored
+        rows.append(Row(f"q = {quality}", picture.crop, [*panels, Panel(original, ("",))]))
+    columns = ["JPEG", *(f"{name}, best setting" for name in LIBRARIES), OURS, "original"]
+    draw_sheet(FOLDER / f"{picture.name}.webp", columns, rows)
+
+
+def find_failures(pictures: Sequence[Picture], ours: Filter) -> list[Failure]:
+    """Return the pictures with the smallest gains by PSNR, then those by SSIMULACRA2 at q = 10.
+
+    At high quality SSIMULACRA2 hardly moves, so that strong compression is where its worst cases
+    matter. No picture comes twice.
+    """
+    found = [
+        Failure(
+            jpeg=score(picture, quality, "JPEG", "", jpeg),
+            ours=score(picture, quality, OURS, "", ours(jpeg)),
+        )
+        for picture in tqdm(pictures, desc="Looking for failures", disable=None)
+        for quality in _FAILURE_QUALITIES
+        for jpeg in (compressed(picture, quality),)
+    ]
+    chosen: dict[str, Failure] = {}
+    strong = [pair for pair in found if pair.jpeg.quality == _FAILURE_QUALITIES[0]]
+    for ordered in (
+        sorted(found, key=lambda pair: pair.psnr_gain),
+        sorted(strong, key=lambda pair: pair.ssimulacra2_gain),
+    ):
+        first: dict[str, Failure] = {}
+        for pair in ordered:
+            if pair.jpeg.picture not in chosen:
+                first.setdefault(pair.jpeg.picture, pair)
+        chosen |= dict(islice(first.items(), _WORST))
+    return list(chosen.values())
+
+
+def draw_failures(failures: Sequence[Failure], ours: Filter) -> None:
+    """Draw one sheet of all failures."""
+    by_name = {picture.name: picture for picture in PICTURES}
+    rows = []
+    for pair in failures:
+        picture = by_name[pair.jpeg.picture]
+        jpeg = compressed(picture, pair.jpeg.quality)
+        panels = [
+            Panel(jpeg, (_caption(pair.jpeg),)),
+            Panel(ours(jpeg), (_caption(pair.ours),)),
+            Panel(picture.load(), ("",)),
+        ]
+        rows.append(Row(f"{picture.name}\nq = {pair.jpeg.quality}", picture.crop, panels))
+    draw_sheet(FOLDER / "failures.webp", ["JPEG", OURS, "original"], rows)
+
+
+def _caption(scored: Score) -> str:
+    return f"{scored.psnr:.2f} dB, SSIMULACRA2 {scored.ssimulacra2:.1f}"
+
+
+def main() -> int:
+    """Draw the gallery and write its tables."""
+    model = open_model(None, device="cpu")
+
+    def ours(pixels: Pixels) -> Pixels:
+        result: Pixels = restore(pixels, model=model)
+        return result
+
+    shown = [picture for picture in PICTURES if picture.sheet]
+    scores = [
+        scored
+        for picture in tqdm(shown, desc="Drawing", disable=None)
+        for scored in draw_picture(picture, ours)
+    ]
+    failures = find_failures(PICTURES, ours)
+    draw_failures(failures, ours)
+    Gallery(
+        date=datetime.now(UTC).date().isoformat(),
+        weights_sha256=model.info.weights_sha256,
+        scores=scores,
+        failures=failures,
+    ).save()
+    return tables.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

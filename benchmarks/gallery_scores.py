@@ -1,0 +1,164 @@
+"""The scores of the gallery, and the tables of its pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from benchmarks.gallery_pictures import PICTURES, Picture
+from training.checkpoint import load_weights
+
+FOLDER = Path(__file__).parent.parent / "docs" / "gallery"
+QUALITIES = (5, 10, 20, 40)
+OTHERS = ("Pillow", "scikit-image")
+OURS = "ARGAN"
+
+_FILE = FOLDER / "scores.json"
+_WEIGHTS = FOLDER.parent.parent / "training" / "weights" / "argan.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One picture at one quality, restored by one method."""
+
+    picture: str
+    quality: int
+    """IJG quality of the JPEG, 4:2:0."""
+    method: str
+    """JPEG, Pillow, scikit-image or ARGAN."""
+    setting: str
+    """What the library calls its filter; empty for JPEG and ARGAN."""
+    psnr: float
+    """Of the luma, in dB."""
+    ssimulacra2: float
+    """Of the picture as it is, in colour if it has any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A picture that gained little or lost."""
+
+    jpeg: Score
+    ours: Score
+
+    @property
+    def psnr_gain(self) -> float:
+        """In dB."""
+        return self.ours.psnr - self.jpeg.psnr
+
+    @property
+    def ssimulacra2_gain(self) -> float:
+        """In points of SSIMULACRA2."""
+        return self.ours.ssimulacra2 - self.jpeg.ssimulacra2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """All that was measured in one run."""
+
+    date: str
+    weights_sha256: str
+    scores: Sequence[Score]
+    failures: Sequence[Failure]
+
+    def save(self, path: Path = _FILE) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path = _FILE) -> Gallery:
+        """Return what :meth:`save` wrote."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            date=content["date"],
+            weights_sha256=content["weights_sha256"],
+            scores=[Score(**score) for score in content["scores"]],
+            failures=[
+                Failure(jpeg=Score(**pair["jpeg"]), ours=Score(**pair["ours"]))
+                for pair in content["failures"]
+            ],
+        )
+
+    def find(self, picture: str, quality: int, method: str) -> Score:
+        """Return one score."""
+        wanted = (picture, quality, method)
+        return next(s for s in self.scores if (s.picture, s.quality, s.method) == wanted)
+
+
+def gains() -> str:
+    """Return how much each method gains over the JPEG, by picture and quality."""
+    gallery = Gallery.load()
+    parts = []
+    for metric, title, decimals in (
+        ("psnr", "PSNR of the luma, gain in dB", 2),
+        ("ssimulacra2", "SSIMULACRA2 of the picture, gain in points", 1),
+    ):
+        rows = [
+            [picture.name, picture.kind, *_gains(gallery, picture, metric, decimals)]
+            for picture in PICTURES
+            if picture.sheet
+        ]
+        header = ["picture", "kind", *(f"q = {quality}" for quality in QUALITIES)]
+        parts.append(f"**{title}: Pillow / scikit-image / ARGAN**\n\n{_markdown(header, rows)}")
+    parts.append(_measured(gallery))
+    return "\n\n".join(parts)
+
+
+def failures() -> str:
+    """Return the failures, the worst first, as they stand in their sheet."""
+    gallery = Gallery.load()
+    rows = [
+        [
+            pair.jpeg.picture,
+            pair.jpeg.quality,
+            f"{pair.jpeg.psnr:.2f} → {pair.ours.psnr:.2f} ({pair.psnr_gain:+.2f})",
+            f"{pair.jpeg.ssimulacra2:.1f} → {pair.ours.ssimulacra2:.1f} "
+            f"({pair.ssimulacra2_gain:+.1f})",
+        ]
+        for pair in gallery.failures
+    ]
+    header = ["picture", "q", "PSNR in dB, JPEG → ARGAN", "SSIMULACRA2, JPEG → ARGAN"]
+    return f"{_markdown(header, rows)}\n\n{_measured(gallery)}"
+
+
+def sources() -> str:
+    """Return where the pictures come from, and whether the network has seen them."""
+    rows = [
+        [picture.name, picture.source, picture.licence, _trained_on(picture)]
+        for picture in PICTURES
+    ]
+    return _markdown(["picture", "source", "licence", "trained on it?"], rows)
+
+
+def _trained_on(picture: Picture) -> str:
+    if not picture.drawn:
+        return picture.trained_on
+    config = load_weights(_WEIGHTS).training
+    share = config.degradation.drawings if config else 0
+    seen = f"{share:.0%} of the training patches were" if share else "no training patch was"
+    return f"{picture.trained_on}; {seen} drawn by code"
+
+
+def _gains(gallery: Gallery, picture: Picture, metric: str, decimals: int) -> list[str]:
+    cells = []
+    for quality in QUALITIES:
+        jpeg = getattr(gallery.find(picture.name, quality, "JPEG"), metric)
+        values = [
+            getattr(gallery.find(picture.name, quality, method), metric) - jpeg
+            for method in (*OTHERS, OURS)
+        ]
+        *others, ours = (f"{value:+.{decimals}f}" for value in values)
+        cells.append(" / ".join([*others, f"**{ours}**"]))
+    return cells
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+
+
+def _measured(gallery: Gallery) -> str:
+    return f"Measured {gallery.date}, weights {gallery.weights_sha256[:12]}."
