@@ -33,6 +33,9 @@ class Correction:
         As in `restore`.
     """
 
+    network: RestorationModel
+    """The network that it runs."""
+
     size_multiple: int
     """Windows begin at multiples of it."""
 
@@ -48,7 +51,7 @@ class Correction:
         gaps: bool,
         cancel: threading.Event | None,
     ) -> None:
-        self._network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
+        self.network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
         self.size_multiple = network.info.size_multiple
         # The guide of chroma must be right as far as chroma looks.
         further = math.ceil(HALO / self.size_multiple) * self.size_multiple if chroma else 0
@@ -72,7 +75,7 @@ class Correction:
             colours = fill_gaps(colours, gaps)
         luma = color.luma(colours) if colours.ndim == 3 else colours
         batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
-        restored: NDArray[np.float32] = self._network.run(batch, cancel=self._cancel)[0, 0]
+        restored: NDArray[np.float32] = self.network.run(batch, cancel=self._cancel)[0, 0]
         change = restored - luma
         if self._chroma:
             of_chroma = chroma_change(color.chroma(colours, luma), restored, change)

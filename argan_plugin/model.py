@@ -78,7 +78,8 @@ class RestorationModel:
     ModelError
         If the model is missing, damaged, or not one of this project.
     DeviceError
-        If `device` is "cuda" or "openvino" and it cannot be used.
+        If `device` is "cuda" or "openvino" and it cannot be used, or memory does not suffice to
+        open the model.
     ValueError, TypeError
         If `device` or `threads` is no such thing.
     """
@@ -112,6 +113,10 @@ class RestorationModel:
             self._session: Session | None = open_session(self._data, device=device, threads=threads)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
+        except MemoryError as error:
+            raise DeviceError(
+                f"{self.path}: there is not enough memory to open the model. Close other programs."
+            ) from error
         _open_models.add(self)
 
     @property
@@ -189,8 +194,16 @@ class RestorationModel:
             )
         return output
 
+    def release_memory(self) -> None:
+        """Give back what the session holds; the next run opens a new one.
+
+        A session keeps the memory of its largest run for the next. Runs in other threads go on.
+        """
+        with _opening:
+            self._session = None
+
     def _live_session(self) -> Session:
-        """Return the session, after a fork a new one."""
+        """Return the session, a new one after a fork or `release_memory`."""
         with _opening:
             session = self._session
             if session is None:

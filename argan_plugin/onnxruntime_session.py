@@ -46,10 +46,14 @@ def open_on_cpu(data: bytes, threads: int) -> OnnxRuntimeSession:
     ------
     ModelError
         If ONNX Runtime refuses the model.
+    MemoryError
+        If memory does not suffice.
     """
     try:
         return OnnxRuntimeSession(_session(data, threads, [_CPU]))
     except Exception as error:  # onnxruntime's exceptions have no common base
+        if _lacks_memory(error):
+            raise MemoryError(_one_line(error)) from error
         raise ModelError(f"ONNX Runtime cannot open the model: {_one_line(error)}") from error
 
 
@@ -114,9 +118,7 @@ class OnnxRuntimeSession:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("Restoration was cancelled.") from None
             reason = _one_line(error)
-            if isinstance(error, MemoryError) or any(
-                words in reason.lower() for words in _OUT_OF_MEMORY
-            ):
+            if _lacks_memory(error):
                 raise MemoryError(reason) from error
             if self.device == "cuda":
                 raise DeviceError(f"The GPU failed: {reason}") from error
@@ -200,6 +202,12 @@ def _onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def _lacks_memory(error: Exception) -> bool:
+    # All of the message: what matters comes after long names of nodes and files.
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
 
 
 def _one_line(error: Exception) -> str:

@@ -118,10 +118,9 @@ class OpenVinoSession:
             output: NDArray[np.float32] = request.get_output_tensor().data
             return output  # it keeps the request's memory alive
         except RuntimeError as error:
-            reason = _one_line(error)
-            if any(words in reason.lower() for words in _OUT_OF_MEMORY):
-                raise MemoryError(reason) from error
-            raise ModelError(f"The model failed: {reason}") from error
+            if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+                raise MemoryError(_one_line(error)) from error
+            raise ModelError(f"The model failed: {_one_line(error)}") from error
 
 
 def _end(request: Any) -> None:

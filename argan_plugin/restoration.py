@@ -337,8 +337,16 @@ def _map(
     out: Windows | None,
 ) -> NDArray[Any]:
     """Apply a function tile by tile, with the context that the correction needs."""
+
+    def sparing(window: NDArray[Any]) -> NDArray[Any]:
+        try:
+            return function(window)
+        except MemoryError:
+            change.network.release_memory()  # it may hold all that smaller tiles would need
+            raise
+
     return map_tiles(
-        function,
+        sparing,
         pixels,
         tile_size=DEFAULT_TILE_SIZE if tile_size is None else tile_size,
         halo=change.halo,

@@ -83,6 +83,8 @@ def open_session(data: bytes, *, device: Device, threads: int | None) -> Session
         If the runtime refuses the model, or its inputs and outputs are not this project's.
     DeviceError
         If `device` is "cuda" or "openvino" and it cannot be used.
+    MemoryError
+        If memory does not suffice to open it.
     """
     session = _session_on(device, data, threads or devices.worker_threads())
     _check_signature(session)

@@ -113,7 +113,7 @@ def map_tiles(
     """Apply a function to a picture tile by tile.
 
     When the function runs out of memory (``MemoryError``), this tile and those after it are done in
-    tiles of half the side, down to `SMALLEST_TILE_SIZE`, with a ``RuntimeWarning``.
+    tiles of half the side, down to `SMALLEST_TILE_SIZE`. One ``RuntimeWarning`` at the end says so.
 
     Parameters
     ----------
@@ -144,6 +144,7 @@ def map_tiles(
     plan = partial(plan_tiles, height, width, halo=halo, size_multiple=size_multiple)
     pending = plan(tile_size=tile_size)
     done = 0
+    halved = False
     whole: Any = out
     while pending:
         tile = pending[0]
@@ -158,11 +159,7 @@ def map_tiles(
                     f"Not enough memory for a tile of {tried} pixels, and smaller ones would not "
                     'help. Close other programs, or use device="cpu" if a GPU is in use.'
                 ) from error
-            warnings.warn(
-                f"Not enough memory for a tile; going on with tile_size={tile_size}.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            halved = True
             pending = [
                 smaller
                 for larger in pending
@@ -176,6 +173,13 @@ def map_tiles(
         done += 1
         if progress is not None:
             progress(done, done + len(pending))
+    if halved:
+        warnings.warn(
+            "There was not enough memory for a tile, so smaller ones were used, which takes more "
+            f"time: tile_size={tile_size}.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     returned: NDArray[Any] = whole
     return returned
 

@@ -16,7 +16,6 @@ from argan_plugin.color import luma
 from argan_plugin.errors import Cancelled, UnsupportedImageError
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import apply_change, luma_change, restore
-from argan_plugin.tiling import DEFAULT_TILE_SIZE
 
 _DTYPES: list[tuple[str, tuple[float, float] | None]] = [
     ("u1", None),
@@ -301,29 +300,3 @@ def test_an_open_model_keeps_its_device(model: RestorationModel, photo: NDArray[
     assert restore(photo, model=model, device="cpu").shape == photo.shape
     with pytest.raises(ValueError, match="open on 'cpu'"):
         restore(photo, model=model, device="cuda")
-
-
-@pytest.mark.slow
-def test_five_hundred_sizes_do_not_fill_the_memory(model: RestorationModel) -> None:
-    import resource
-
-    random = np.random.default_rng(11)
-    peaks = []
-    for _ in range(500):
-        height, width = random.integers(1, 600, 2)
-        restore(random.integers(0, 256, (height, width, 3), np.uint8), model=model)
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-    assert peaks[-1] - peaks[20] < 50e6
-
-
-@pytest.mark.slow
-def test_a_hundred_megapixels_stay_under_three_times_their_size(tiny_model_path: Path) -> None:
-    import resource
-
-    assert DEFAULT_TILE_SIZE**2 < 10_000**2 / 20
-    model = RestorationModel(tiny_model_path, device="cpu")
-    picture = np.zeros((10_000, 10_000, 3), np.uint8)
-    picture[...] = np.arange(3)  # make the pages real
-    restore(picture, model=model)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    assert peak < 3 * picture.nbytes + 500e6

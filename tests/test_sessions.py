@@ -225,6 +225,7 @@ def test_one_of_several_threads_replaces_a_dead_gpu(gpu: _PaperGpu, tiny_model_p
         "CUDNN_STATUS_INTERNAL_ERROR; CUDA failure 2: out of memory",
         "bfc_arena.cc: Available memory of 1024 is smaller than requested bytes of 4096",
         "std::bad_alloc",
+        f"Non-zero status code returned while running node {'n' * 400}: out of memory",
     ],
 )
 def test_a_full_gpu_gets_smaller_tiles(gpu: _PaperGpu, tiny_model_path: Path, message: str) -> None:
@@ -236,6 +237,41 @@ def test_a_full_gpu_gets_smaller_tiles(gpu: _PaperGpu, tiny_model_path: Path, me
         restored = restore(image, model=model)
     assert model.device == "cuda", "it has not failed"
     np.testing.assert_allclose(restored, expected, atol=1e-6)
+
+
+def test_without_memory_for_the_smallest_tile_there_is_one_error_and_the_model_lives_on(
+    gpu: _PaperGpu, tiny_model_path: Path
+) -> None:
+    model = RestorationModel(tiny_model_path)
+    image = _image(300)[0, 0]
+    expected = restore(image, model=model)
+    gpu.run_errors = [RuntimeError("std::bad_alloc") for _ in range(9)]
+    with pytest.raises(DeviceError, match="Not enough memory for a tile of 80 pixels"):
+        restore(image, model=model)  # a warning would be an error
+    assert len(gpu.run_errors) == 6, "300, 150 and 75 pixels, up to a multiple of 8"
+    gpu.run_errors.clear()
+    assert np.array_equal(restore(image, model=model), expected)
+
+
+def test_a_session_that_ran_out_of_memory_gives_back_what_it_holds(
+    gpu: _PaperGpu, tiny_model_path: Path
+) -> None:
+    model = RestorationModel(tiny_model_path)
+    gpu.run_errors = [RuntimeError("std::bad_alloc")]
+    with pytest.warns(RuntimeWarning, match="tile_size="):
+        restore(_image(200)[0, 0], model=model)
+    assert len(gpu.asked) == 2, "opened anew"
+
+
+def test_a_session_that_cannot_be_opened_for_want_of_memory_says_so(
+    gpu: _PaperGpu, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError("std::bad_alloc")
+
+    monkeypatch.setattr(gpu, "InferenceSession", fails)
+    with pytest.raises(DeviceError, match="not enough memory to open"):
+        RestorationModel(tiny_model_path, device="cpu")
 
 
 def test_an_error_after_cancel_is_the_cancel(

@@ -1,0 +1,159 @@
+"""One model in many processes and threads, and what Ctrl-C leaves behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from argan_plugin import RestorationModel, model_names, restore
+from argan_plugin.stacks import restore_lazy, restore_stack
+
+_STARTS = multiprocessing.get_all_start_methods()
+
+
+@pytest.fixture
+def model(tiny_model_path: Path) -> RestorationModel:
+    return RestorationModel(tiny_model_path, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures() -> NDArray[np.uint8]:
+    return np.random.default_rng(3).integers(0, 256, (6, 70, 90), np.uint8)
+
+
+class _Restored(torch.utils.data.Dataset[NDArray[np.uint8]]):
+    """Pictures that are restored where they are loaded."""
+
+    def __init__(self, pictures: NDArray[np.uint8], model: RestorationModel) -> None:
+        self.pictures, self.model = pictures, model
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return restore(self.pictures[index], model=self.model)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_workers_of_a_data_loader(
+    model: RestorationModel, pictures: NDArray[np.uint8], start: str
+) -> None:
+    if start not in _STARTS:
+        pytest.skip(f"no {start} on this system")
+    expected = restore_stack(pictures, model=model)
+    loader = torch.utils.data.DataLoader(
+        _Restored(pictures, model),
+        batch_size=2,
+        num_workers=2,
+        multiprocessing_context=start,
+        timeout=100,
+    )
+    restored = torch.cat(list(loader)).numpy()
+    np.testing.assert_array_equal(restored, expected)
+    np.testing.assert_array_equal(restore_stack(pictures, model=model), expected)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_processes_of_dask(
+    model: RestorationModel, pictures: NDArray[np.uint8], start: str
+) -> None:
+    if start not in _STARTS:
+        pytest.skip(f"no {start} on this system")
+    lazy = restore_lazy(da.from_array(pictures), model=model, device="cpu")
+    with dask.config.set({"multiprocessing.context": start}):
+        restored = lazy.compute(scheduler="processes", num_workers=2)
+    np.testing.assert_array_equal(restored, restore_stack(pictures, model=model))
+
+
+def test_eight_threads_give_the_bits_of_one_with_the_shipped_model() -> None:
+    model = RestorationModel(model_names()[0], device="cpu")
+    random = np.random.default_rng(5)
+    pictures = [random.random((60 + side, 80), np.float32) for side in range(16)]
+    expected = [restore(picture, model=model) for picture in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        restored = list(pool.map(lambda picture: restore(picture, model=model), pictures))
+    for one, other in zip(restored, expected, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_the_bits_do_not_depend_on_the_threads_of_the_session() -> None:
+    picture = np.random.default_rng(6).random((90, 130), np.float32)
+    results = {
+        restore(picture, model=RestorationModel(device="cpu", threads=threads)).tobytes()
+        for threads in (1, 2, 3)
+    }
+    assert len(results) == 1
+
+
+# Restores again and again; whenever it is interrupted, it sees to it that all is as before.
+_INTERRUPTED = """
+import sys, threading
+import numpy as np
+from argan_plugin import RestorationModel, restore
+
+model = RestorationModel(sys.argv[1], device="cpu")
+picture = np.random.default_rng(0).integers(0, 256, (400, 300), np.uint8)
+expected = restore(picture, model=model, tile_size=100)
+threads = threading.active_count()
+interrupts = 0
+print("ready", flush=True)
+while interrupts < 10:
+    try:
+        with_cancel = threading.Event() if interrupts % 2 else None
+        while True:
+            restore(picture, model=model, tile_size=100, cancel=with_cancel)
+    except KeyboardInterrupt:
+        interrupts += 1
+        again = restore(picture, model=model, tile_size=100)
+        assert np.array_equal(again, expected)
+        print("usable", flush=True)
+for thread in threading.enumerate():
+    if thread.name == "argan-cancel":
+        thread.join(10)
+assert threading.active_count() == threads, threading.enumerate()
+print("done", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to one process")
+def test_ctrl_c_at_any_moment_leaves_model_and_process_usable(tiny_model_path: Path) -> None:
+    random = np.random.default_rng(1)
+    with subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED, str(tiny_model_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(10):
+            time.sleep(random.uniform(0, 0.05))
+            process.send_signal(signal.SIGINT)
+            line = process.stdout.readline()
+            assert line == "usable\n", process.stderr.read()
+        assert process.stdout.readline() == "done\n", process.stderr.read()
+    assert process.returncode == 0
+
+
+def test_a_pickled_model_is_its_path_and_settings(model: RestorationModel) -> None:
+    reopen, arguments = model.__reduce__()
+    assert arguments == (model.path,)
+    settings: Any = reopen.keywords
+    assert settings == {"device": "cpu", "threads": None}
