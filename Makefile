@@ -3,7 +3,7 @@ PYTHON ?= python
 # napari needs a display; Xvfb is one without a screen.
 XVFB := $(if $(DISPLAY),,xvfb-run -a -s "-screen 0 1400x1000x24 +extension GLX")
 
-.PHONY: help check lint docs test slow wheel
+.PHONY: help check lint wheel docs test slow gallery generated
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -28,3 +28,11 @@ test:  ## the quick tests
 
 slow:  ## the tests that take minutes
 	$(XVFB) $(PYTHON) -m pytest -m slow
+
+gallery:  ## draw docs/gallery anew, with all its scores; minutes
+	$(PYTHON) -m benchmarks.gallery
+
+generated:  ## write anew what comes from code and measurements: tables, code map, public interface
+	$(PYTHON) -m benchmarks.tables
+	$(PYTHON) docs/code_map.py
+	$(PYTHON) -m tests.public_interface

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import argan_plugin
+from tests import public_interface
 
 
 @pytest.mark.parametrize("name", [name for name in argan_plugin.__all__ if name != "__version__"])
@@ -52,3 +54,31 @@ def test_options_are_keyword_only(name: str) -> None:
     options = [parameter for parameter in parameters if parameter.default is not parameter.empty]
     assert options
     assert all(option.kind is option.KEYWORD_ONLY for option in options)
+
+
+def test_the_interface_is_what_the_snapshot_says() -> None:
+    difference = "\n".join(
+        difflib.unified_diff(
+            public_interface.SNAPSHOT.read_text(encoding="utf-8").splitlines(),
+            public_interface.describe().splitlines(),
+            "tests/public_interface.txt",
+            "the code",
+            lineterm="",
+            n=0,
+        )
+    )
+    assert not difference, (
+        f"{difference}\n\nUsers rely on this. If the change is meant: what was added is a minor "
+        "version; what was removed, renamed or has another default is a major one (before 1.0 a "
+        "minor one), after a release that warns. Name it in CHANGELOG.md and run: "
+        "python -m tests.public_interface. The policy: docs/releasing.md."
+    )
+
+
+def test_the_snapshot_notices_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def restore(image: object, *, strength: float = 0.5) -> None: ...
+
+    before = public_interface.describe()
+    monkeypatch.setattr(argan_plugin, "restore", restore)
+    assert "restore(image, *, strength=0.5)" in public_interface.describe()
+    assert "restore(image, *, strength=0.5)" not in before
