@@ -13,6 +13,7 @@ from argan_plugin.errors import ArganError
 from argan_plugin.files import strict_decoding
 from argan_plugin.inspection import JpegInspection, inspect_jpeg
 from argan_plugin.jpeg import JpegInfo
+from argan_plugin.native_stderr import silenced
 
 
 def run_info_command(
@@ -50,7 +51,8 @@ def run_info_command(
     with strict_decoding(max_pixels):
         for name in options.files:
             try:
-                inspection = inspect_jpeg(name)
+                with silenced():
+                    inspection = inspect_jpeg(name)
             except ArganError as error:
                 complain(f"failed: {error}")
                 continue

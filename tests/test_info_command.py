@@ -132,3 +132,14 @@ def test_consistent_without_pyjpegio(
     assert run("mixed", "-o", "out", "--consistent") == 1
     assert "pip install 'argan-plugin[consistent]'" in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+def test_info_prints_nothing_of_decoders(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "damaged.tif"
+    Image.fromarray(texture()).save(path, compression="tiff_lzw")
+    data = path.read_bytes()
+    path.write_bytes(data[:99] + bytes(200) + data[299:])  # libtiff has something to say
+
+    assert main(["info", str(path)]) == 1
+
+    assert capfd.readouterr().err.startswith(f"argan: failed: {path}: cannot be decoded")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from argan_plugin.cli import main
 from argan_plugin.resume import LIST_NAME
+from tests.fuzz.__main__ import CORPUS
+from tests.fuzz.mutations import mutated
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system")
 
@@ -165,3 +170,55 @@ def test_command_killed_fifty_times(photo: NDArray[np.uint8], tiny_model_path: P
 
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 20  # were stopped before their end
+
+
+@pytest.mark.slow
+def test_a_thousand_mixed_files(
+    tmp_path: Path, tiny_model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    seeds = {path: path.read_bytes() for path in sorted(CORPUS.iterdir())}
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    good = set()
+    for number in range(400):
+        path = folder / f"{number % 20}" / f"good-{number}.{('jpg', 'png', 'tif')[number % 3]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+        good.add(path)
+    for number in range(300):
+        path = folder / f"damaged-{number}.jpg"
+        path.write_bytes(mutated(Random(number), list(seeds.values())))
+    for number in range(200):
+        seed = list(seeds)[number % len(seeds)]
+        (folder / f"odd-{number}{seed.suffix}").write_bytes(seeds[seed])
+    for number in range(94):
+        (folder / f"notes-{number}.txt").write_text("no picture")
+    (folder / "empty.jpg").touch()
+    (folder / "folder.jpg").mkdir()
+    (folder / "circle.jpg").symlink_to("circle.jpg")
+    (folder / "gone.jpg").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe.jpg")
+    Path(os.fsdecode(bytes(folder) + b"/\xff.jpg")).write_bytes(seeds[CORPUS / "420.jpg"])
+    names = [path for path in folder.rglob("*") if not path.is_dir()]
+    assert len(names) == 999  # and the folder that looks like a picture
+    before = {path: path.read_bytes() for path in names if path.is_file()}
+    words = [folder, "-o", tmp_path / "out", "--model", tiny_model_path, "--device", "cpu"]
+
+    code = main(list(map(str, words)))
+
+    assert code == 1
+    *lines, summary = capsys.readouterr().err.splitlines()
+    counts = re.fullmatch(r"argan: (\d+) done on cpu, (\d+) skipped, (\d+) failed", summary)
+    assert counts is not None
+    done, skipped, failed = map(int, counts.groups())
+    assert done + skipped + failed == len(names)
+    assert failed == len([line for line in lines if line.startswith("argan: failed: ")])
+    told = re.compile(r"argan: (failed: |skipped |note: ).+: .+")
+    assert [line for line in lines if not told.fullmatch(line)] == []
+    assert not [line for line in lines if "not foreseen" in line]
+    outputs = {path for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert len(outputs) == done
+    for path in good:
+        suffix = ".png" if path.suffix == ".jpg" else path.suffix
+        assert (tmp_path / "out" / path.relative_to(folder)).with_suffix(suffix) in outputs
+    assert {path: path.read_bytes() for path in names if path.is_file()} == before
