@@ -16,11 +16,10 @@ from argan_plugin.model import open_model
 from training import evaluate
 from training.published import PUBLISHED
 from training.validation import QUALITIES
+from training.worst import QUALITY, worst_pictures
 
 _FILE = Path(__file__).parent.parent / "docs" / "evaluation.json"
 _HIGHLIGHTS = ("AR-CNN", "DnCNN-3", "FBCNN")
-_WORST = 10
-_WORST_QUALITY = 10
 
 
 @cache
@@ -89,20 +88,14 @@ def _spread(model: str, results: evaluate.Results) -> str:
 
 def _worst(model: str, results: evaluate.Results) -> str:
     """Return the pictures of all sets with the smallest gain at the lowest quality."""
-    gains = [
-        (score.restored["psnr"] - score.compressed["psnr"], name, score)
-        for name, scores in results.items()
-        for score in scores[model]
-        if score.quality == _WORST_QUALITY
-    ]
     rows = [
         [name, score.picture, score.compressed["psnr"], score.restored["psnr"], gain]
-        for gain, name, score in sorted(gains, key=lambda item: item[0])[:_WORST]
+        for gain, name, score in worst_pictures(results, model)
     ]
     table = tabulate(
         rows, ["set", "picture", "JPEG", model, "gain"], tablefmt="github", floatfmt=".2f"
     )
     return (
-        f"**The {_WORST} pictures with the smallest gain at q = {_WORST_QUALITY}, PSNR in dB**"
+        f"**The {len(rows)} pictures with the smallest gain at q = {QUALITY}, PSNR in dB**"
         f"\n\n{table}"
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import gallery_scores, peers, quality, runtimes, variants
+from benchmarks import footprint, gallery_scores, peers, quality, runtimes, variants
 from benchmarks.conditions import Conditions
 
 _HERE = Path(__file__).parent
@@ -20,7 +20,7 @@ ROOT = _HERE.parent
 
 PAGES = {
     "README.md": ("summary",),
-    "argan_plugin/models/README.md": ("failures", "card argan"),
+    "argan_plugin/models/README.md": ("run argan", "failures", "card argan"),
     "docs/gallery.md": ("gallery gains", "gallery failures", "gallery sources"),
     "docs/runtimes.md": ("runtimes", "variants"),
     "docs/speed.md": ("peers",),
@@ -42,6 +42,7 @@ def _measured(name: str, header: str, kind: type[object]) -> Callable[[], str]:
 _TABLES: dict[str, Callable[[], str]] = {
     "summary": quality.summary,
     "card argan": partial(quality.card, "argan"),
+    "run argan": partial(footprint.run, "argan"),
     "failures": gallery_scores.failures,
     "gallery failures": gallery_scores.failures,
     "gallery gains": gallery_scores.gains,

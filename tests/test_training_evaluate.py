@@ -15,11 +15,12 @@ from skimage.color import rgb2ycbcr
 from argan_plugin.weights import model_names
 from training.__main__ import main
 from training.checkpoint import save_weights
-from training.evaluate import load_results, open_restorer, score_pictures, studio_luma
+from training.evaluate import Score, load_results, open_restorer, score_pictures, studio_luma
 from training.full_image import FullImage
 from training.generator import UNet, UNetConfig
 from training.published import PUBLISHED
 from training.recipes import smoke
+from training.worst import draw_worst
 
 # JPEG alone, as published to the last digit by AR-CNN, DnCNN and all who follow them.
 JPEG_PSNR = {
@@ -96,6 +97,8 @@ def test_the_command_prints_a_table_and_writes_json_and_figure(
             str(tmp_path / "figure.png"),
             "--plot",
             str(tmp_path / "plot.png"),
+            "--worst",
+            str(tmp_path / "worst.png"),
         ]
     )
     assert code == 0
@@ -108,8 +111,31 @@ def test_the_command_prints_a_table_and_writes_json_and_figure(
     assert {score.quality for score in scores} == {10, 20, 30, 40}
     with Image.open(tmp_path / "plot.png") as plot:
         assert plot.size[0] > 500
-    with Image.open(tmp_path / "figure-live1.png") as figure:
-        assert figure.size[0] > 500
+    for name in ("figure-live1.png", "worst.png"):
+        with Image.open(tmp_path / name) as figure:
+            assert figure.size[0] > 500
+
+
+def test_the_worst_pictures_are_drawn_worst_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(picture: str, gain: float, quality: int = 10) -> Score:
+        sides = {"compressed": {"psnr": 30.0}, "restored": {"psnr": 30.0 + gain}}
+        return Score(picture=picture, quality=quality, **sides)
+
+    folders = {
+        tmp_path / "a": [tmp_path / "a" / "1.png"],
+        tmp_path / "b": [tmp_path / "b" / "1.png"],
+    }
+    results = {
+        "a": {"ours": [score("1.png", 0.5), score("1.png", -9, 20)], "other": [score("1.png", -9)]},
+        "b": {"ours": [score("1.png", -0.5)], "other": [score("1.png", 0)]},
+    }
+    drawn: list[Path] = []
+    monkeypatch.setattr("training.worst.draw_crops", lambda _, paths, *__: drawn.extend(paths))
+    restorers = {"ours": np.copy, "other": np.copy}
+    draw_worst(results, restorers, folders, tmp_path / "worst.png")
+    assert drawn == [tmp_path / "b" / "1.png", tmp_path / "a" / "1.png"]
 
 
 def test_all_shipped_models_are_those_of_the_package(

@@ -93,6 +93,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         json_path=options.json,
         figure_path=options.figure,
         plot_path=options.plot,
+        worst_path=options.worst,
     )
 
 
@@ -217,6 +218,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="also draw PSNR against quality, and gain against cost (needs the metric psnr)",
+    )
+    evaluate.add_argument(
+        "--worst",
+        type=Path,
+        metavar="FILE",
+        help="also draw crops of the ten pictures with the smallest gain (needs the metric psnr)",
     )
     evaluate.set_defaults(run=_evaluate)
 

@@ -36,6 +36,7 @@ Luma = NDArray[np.uint8]
 Restorer = Callable[[Luma], Luma]
 Side = Literal["compressed", "restored"]
 
+_CROPS = 4  # pictures in the figure, evenly chosen
 _STUDIO_WEIGHTS = np.array([65.481, 128.553, 24.966])
 
 METRICS: dict[str, Callable[[Luma, Luma], float]] = {
@@ -126,6 +127,7 @@ def evaluate(
     json_path: Path | None = None,
     figure_path: Path | None = None,
     plot_path: Path | None = None,
+    worst_path: Path | None = None,
 ) -> None:
     """Print a Markdown table for each folder of originals; optionally write JSON and pictures.
 
@@ -146,16 +148,18 @@ def evaluate(
         Gets crops of the JPEG, of what each model makes of it, and of the original.
     plot_path
         Gets PSNR against quality, and gain against cost, of these and of the published methods.
+    worst_path
+        Gets crops of the pictures of all folders that the first model helps least.
 
     Raises
     ------
     PictureFolderError
         If a folder holds no picture.
     ValueError
-        If a plot is wanted without the metric ``psnr``.
+        If a plot or the worst pictures are wanted without the metric ``psnr``.
     """
-    if plot_path is not None and "psnr" not in names:
-        raise ValueError("the plot needs the metric psnr")
+    if (plot_path or worst_path) and "psnr" not in names:
+        raise ValueError("what --plot and --worst draw needs the metric psnr")
     pictures = {folder: find_pictures(folder) for folder in folders}
     for folder, found in pictures.items():
         if not found:
@@ -174,7 +178,7 @@ def evaluate(
             from training.figure import draw_crops
 
             target = figure_path.with_stem(f"{figure_path.stem}-{folder.name}")
-            draw_crops(restorers, found, target)
+            draw_crops(restorers, found[:: max(1, len(found) // _CROPS)][:_CROPS], target)
     print(f"\n{CONVENTION}")
     if compare:
         for row in (row for folder in folders for row in PUBLISHED.get(folder.name, ())):
@@ -185,6 +189,10 @@ def evaluate(
         from training.comparison import draw_comparison
 
         draw_comparison(results, {Path(model).stem: model for model in models}, plot_path)
+    if worst_path is not None:
+        from training.worst import draw_worst
+
+        draw_worst(results, restorers, pictures, worst_path)
 
 
 def table(name: str, results: Mapping[str, Sequence[Score]], *, compare: bool) -> str:

@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from training.evaluate import Luma, Restorer
 
 _CROP = 128
-_ROWS = 4
 
 
 def draw_crops(
     restorers: Mapping[str, Restorer], pictures: Sequence[Path], target: Path, quality: int = 10
 ) -> None:
-    """Draw the most detailed 128x128 crop of some pictures, scores over the whole picture.
+    """Draw the most detailed 128x128 crop of each picture, scores over the whole picture.
 
     Parameters
     ----------
     restorers
         By name, from :func:`training.evaluate.open_restorer`.
     pictures
-        Originals; at most four, evenly chosen, are drawn.
+        Originals, a row for each.
     target
         PNG, SVG or PDF file to write.
     quality
@@ -37,10 +36,9 @@ def draw_crops(
     """
     from training.evaluate import studio_luma
 
-    chosen = pictures[:: max(1, len(pictures) // _ROWS)][:_ROWS]
-    figure = Figure(figsize=(3 * (2 + len(restorers)), 3.2 * len(chosen)), layout="constrained")
-    grid = figure.subplots(len(chosen), 2 + len(restorers), squeeze=False)
-    for axes, path in zip(grid, chosen, strict=True):
+    figure = Figure(figsize=(3 * (2 + len(restorers)), 3.2 * len(pictures)), layout="constrained")
+    grid = figure.subplots(len(pictures), 2 + len(restorers), squeeze=False)
+    for axes, path in zip(grid, pictures, strict=True):
         original = studio_luma(path)
         compressed = round_trip(original, quality=quality)
         window = _most_detailed(original)

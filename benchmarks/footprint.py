@@ -1,0 +1,124 @@
+"""What a shipped model took to train: its run as the checkpoint remembers it, energy and carbon.
+
+Energy is an estimate by the formula of Lannelongue, Grealey and Inouye, "Green Algorithms:
+quantifying the carbon footprint of computation", Advanced Science 8(12), 2021,
+https://doi.org/10.1002/advs.202100707:
+
+    hours x (cores x power of a core + memory x power of memory) x PUE
+
+No meter was read, so that each quantity is a range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from training.checkpoint import Weights, load_weights
+from training.config import TrainingConfig
+
+_WEIGHTS = Path(__file__).parent.parent / "training" / "weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a run took place: the facts that a checkpoint does not hold."""
+
+    processor: str
+    cores: int
+    memory_gib: tuple[float, float]
+    """What the run used, and what the machine has."""
+    date: str
+
+
+MACHINES = {
+    "argan": Machine(
+        processor="Intel Sapphire Rapids, shared with other work",
+        cores=2,
+        memory_gib=(2, 24),
+        date="2026-11-22",
+    ),
+}
+"""By shipped model: to be set when the weights are replaced."""
+
+WATTS_PER_CORE = (350 / 56, 12.0)
+"""A full 56-core Xeon Platinum 8480+ (thermal design power of 350 W, by Intel's data sheet), and
+the Green Algorithms' figure for any processor."""
+
+WATTS_PER_GIB = 0.3725
+"""Green Algorithms."""
+
+PUE = (1.1, 1.67)
+"""Power usage effectiveness: what the largest operators report for their data centres, and the
+Green Algorithms' default."""
+
+GRAMS_PER_KWH = (56, 713)
+"""Carbon intensity of electricity in 2023 in France and in India (Ember and Energy Institute,
+https://ourworldindata.org/grapher/carbon-intensity-electricity): a clean and a dirty grid."""
+
+
+def energy_kwh(hours: float, machine: Machine) -> tuple[float, float]:
+    """Return the lowest and the highest estimate of a run's energy in kWh."""
+    low, high = (
+        hours * (machine.cores * core + memory * WATTS_PER_GIB) * pue / 1000
+        for core, memory, pue in zip(WATTS_PER_CORE, machine.memory_gib, PUE, strict=True)
+    )
+    return low, high
+
+
+def run(model: str) -> str:
+    """Return the table of a shipped model's run."""
+    weights = load_weights(_WEIGHTS / f"{model}.safetensors")
+    if weights.training is None:
+        raise ValueError(f"{model}.safetensors: expected the configuration of its run, found none")
+    rows = [*_settings(weights.training), *_costs(weights, MACHINES[model])]
+    return tabulate(rows, ["", model], tablefmt="github", disable_numparse=True)
+
+
+def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
+    degradation, optimizer = config.degradation, config.optimizer
+    low, high = degradation.quality
+    patch, loss = config.patch_size, f"`{config.pixel_loss}`"
+    if config.adversarial is not None:
+        loss += " and adversarial"
+    return [
+        ("recipe", f"`{config.name}`"),
+        ("loss", f"{loss} (`training/losses.py`)"),
+        (
+            "optimiser",
+            f"Adam, learning rate {optimizer.learning_rate:g}, falling over the last "
+            f"{optimizer.cooldown:.0%}; weights averaged with decay {config.ema_decay:g}; "
+            f"{config.precision}",
+        ),
+        (
+            "patches",
+            f"{config.iterations:,} iterations of {config.batch_size} of {patch}x{patch} pixels",
+        ),
+        ("JPEG quality", f"{low} to {high}, low ones more often"),
+        ("tables that are not libjpeg's", f"{degradation.other_tables:.0%}"),
+        ("compressed twice, on shifted grids", f"{degradation.recompressed:.0%}"),
+        ("resized between two compressions", f"{degradation.resized:.0%}"),
+        ("not compressed", f"{degradation.clean:.0%}"),
+        ("text and line art drawn by code", f"{degradation.drawings:.0%}"),
+        ("luma in studio range", f"{degradation.studio_range:.0%}"),
+    ]
+
+
+def _costs(weights: Weights, machine: Machine) -> list[tuple[str, str]]:
+    facts = weights.facts
+    hours = float(facts["hours"])
+    low, high = energy_kwh(hours, machine)
+    least, most = low * GRAMS_PER_KWH[0], high * GRAMS_PER_KWH[1]
+    return [
+        ("commit", str(facts["commit"])),
+        ("pictures", f"{facts['pictures']} to train on"),
+        (
+            "time and hardware",
+            f"{hours:.1f} hours on {machine.cores} cores ({machine.processor}), {machine.date}, "
+            f"torch {facts['torch']}",
+        ),
+        ("energy, estimated", f"{low:.2g} to {high:.2g} kWh"),
+        ("carbon dioxide, estimated", f"{least:.0f} to {most:.0f} g"),
+    ]
