@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -143,20 +144,28 @@ def _terminated_by(cancel: threading.Event | None, options: Any) -> Iterator[Non
     if cancel.is_set():
         raise Cancelled("Restoration was cancelled.")
     finished = threading.Event()
+    # Ctrl-C can come between any two steps, also before `finished.set()`. This goes in any case.
+    frame = _Frame()
+    runs = weakref.ref(frame)
 
     def watch() -> None:
-        while not finished.wait(_CANCEL_POLL_SECONDS):
+        while not finished.wait(_CANCEL_POLL_SECONDS) and runs() is not None:
             if cancel.is_set():
                 options.terminate = True
                 return
 
     watcher = threading.Thread(target=watch, name="argan-cancel", daemon=True)
-    watcher.start()
     try:
+        watcher.start()
         yield
     finally:
         finished.set()
-        watcher.join()
+        if watcher.ident is not None:  # it was started
+            watcher.join()
+
+
+class _Frame:
+    """Lives as long as the call that holds it."""
 
 
 def _cuda_session(data: bytes, threads: int) -> tuple[Any, str]:

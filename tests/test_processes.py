@@ -19,7 +19,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from argan_plugin import RestorationModel, model_names, restore
+from argan_plugin import RestorationModel, restore
 from argan_plugin.stacks import restore_lazy, restore_stack
 
 _STARTS = multiprocessing.get_all_start_methods()
@@ -48,7 +48,7 @@ class _Restored(torch.utils.data.Dataset[NDArray[np.uint8]]):
         return restore(self.pictures[index], model=self.model)
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_workers_of_a_data_loader(
     model: RestorationModel, pictures: NDArray[np.uint8], start: str
@@ -82,7 +82,7 @@ def test_processes_of_dask(
 
 
 def test_eight_threads_give_the_bits_of_one_with_the_shipped_model() -> None:
-    model = RestorationModel(model_names()[0], device="cpu")
+    model = RestorationModel(device="cpu")
     random = np.random.default_rng(5)
     pictures = [random.random((60 + side, 80), np.float32) for side in range(16)]
     expected = [restore(picture, model=model) for picture in pictures]
@@ -110,11 +110,10 @@ from argan_plugin import RestorationModel, restore
 model = RestorationModel(sys.argv[1], device="cpu")
 picture = np.random.default_rng(0).integers(0, 256, (400, 300), np.uint8)
 expected = restore(picture, model=model, tile_size=100)
-threads = threading.active_count()
 interrupts = 0
-print("ready", flush=True)
 while interrupts < 10:
     try:
+        print("running", flush=True)
         with_cancel = threading.Event() if interrupts % 2 else None
         while True:
             restore(picture, model=model, tile_size=100, cancel=with_cancel)
@@ -122,11 +121,12 @@ while interrupts < 10:
         interrupts += 1
         again = restore(picture, model=model, tile_size=100)
         assert np.array_equal(again, expected)
-        print("usable", flush=True)
-for thread in threading.enumerate():
-    if thread.name == "argan-cancel":
+# What Python itself keeps of a thread whose start was interrupted is no thread: it has no identity.
+watchers = [thread for thread in threading.enumerate() if thread.name == "argan-cancel"]
+for thread in watchers:
+    if thread.ident is not None:
         thread.join(10)
-assert threading.active_count() == threads, threading.enumerate()
+        assert not thread.is_alive()
 print("done", flush=True)
 """
 
@@ -142,12 +142,10 @@ def test_ctrl_c_at_any_moment_leaves_model_and_process_usable(tiny_model_path: P
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline() == "ready\n"
         for _ in range(10):
+            assert process.stdout.readline() == "running\n", process.stderr.read()
             time.sleep(random.uniform(0, 0.05))
             process.send_signal(signal.SIGINT)
-            line = process.stdout.readline()
-            assert line == "usable\n", process.stderr.read()
         assert process.stdout.readline() == "done\n", process.stderr.read()
     assert process.returncode == 0
 
