@@ -6,7 +6,7 @@ nothing is downloaded.
 
 The other filters get their best chance: of some settings of each library the one with the highest
 PSNR is taken, by the original, which nobody has who must restore a picture. ARGAN runs with its
-defaults.
+defaults, and on colour with ``chroma=True`` as well.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -27,7 +28,15 @@ from argan_plugin.jpeg import round_trip
 from argan_plugin.model import open_model
 from benchmarks import tables
 from benchmarks.gallery_pictures import PICTURES, Picture
-from benchmarks.gallery_scores import FOLDER, OURS, QUALITIES, Failure, Gallery, Score
+from benchmarks.gallery_scores import (
+    FOLDER,
+    OURS,
+    OURS_IN_COLOUR,
+    QUALITIES,
+    Failure,
+    Gallery,
+    Score,
+)
 from benchmarks.gallery_sheets import Panel, Row, draw_sheet
 from training import metrics
 
@@ -117,22 +126,32 @@ def score(picture: Picture, quality: int, method: str, setting: str, pixels: Pix
     )
 
 
-def draw_picture(picture: Picture, ours: Filter) -> Iterator[Score]:
-    """Draw a picture's sheet, a row for each quality, and yield the scores on it."""
+def draw_picture(picture: Picture, ours: Mapping[str, Filter]) -> Iterator[Score]:
+    """Draw a picture's sheet, a row for each quality, and yield the scores on it.
+
+    Parameters
+    ----------
+    picture
+        The original.
+    ours
+        By method: ARGAN with its defaults and, for colour alone, with ``chroma=True``.
+    """
     original = picture.load()
+    if original.ndim == 2:
+        ours = {OURS: ours[OURS]}
     rows = []
     for quality in QUALITIES:
         jpeg = compressed(picture, quality)
         results = [("JPEG", "", jpeg)]
         results += [(name, *best_of(some, jpeg, original)) for name, some in LIBRARIES.items()]
-        results += [(OURS, "", ours(jpeg))]
+        results += [(name, "", restored(jpeg)) for name, restored in ours.items()]
         panels = []
         for method, setting, pixels in results:
             scored = score(picture, quality, method, setting, pixels)
             panels.append(Panel(pixels, (_caption(scored), setting)))
             yield scored
         rows.append(Row(f"q = {quality}", picture.crop, [*panels, Panel(original, ("",))]))
-    columns = ["JPEG", *(f"{name}, best setting" for name in LIBRARIES), OURS, "original"]
+    columns = ["JPEG", *(f"{name}, best setting" for name in LIBRARIES), *ours, "original"]
     draw_sheet(FOLDER / f"{picture.name}.webp", columns, rows)
 
 
@@ -189,15 +208,16 @@ def main() -> int:
     """Draw the gallery and write its tables."""
     model = open_model(None, device="cpu")
 
-    def ours(pixels: Pixels) -> Pixels:
-        result: Pixels = restore(pixels, model=model)
+    def ours(pixels: Pixels, *, chroma: bool = False) -> Pixels:
+        result: Pixels = restore(pixels, model=model, chroma=chroma)
         return result
 
+    both = {OURS: ours, OURS_IN_COLOUR: partial(ours, chroma=True)}
     shown = [picture for picture in PICTURES if picture.sheet]
     scores = [
         scored
         for picture in tqdm(shown, desc="Drawing", disable=None)
-        for scored in draw_picture(picture, ours)
+        for scored in draw_picture(picture, both)
     ]
     failures = find_failures(PICTURES, ours)
     draw_failures(failures, ours)

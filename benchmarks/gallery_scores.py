@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "gallery"
 QUALITIES = (5, 10, 20, 40)
 OTHERS = ("Pillow", "scikit-image")
 OURS = "ARGAN"
+OURS_IN_COLOUR = "ARGAN, chroma=True"
 
 _FILE = FOLDER / "scores.json"
 _WEIGHTS = FOLDER.parent.parent / "training" / "weights" / "argan.safetensors"
@@ -29,7 +30,7 @@ class Score:
     quality: int
     """IJG quality of the JPEG, 4:2:0."""
     method: str
-    """JPEG, Pillow, scikit-image or ARGAN."""
+    """JPEG, Pillow, scikit-image, ARGAN, or ARGAN with ``chroma=True`` on colour."""
     setting: str
     """What the library calls its filter; empty for JPEG and ARGAN."""
     psnr: float
@@ -83,10 +84,11 @@ class Gallery:
             ],
         )
 
-    def find(self, picture: str, quality: int, method: str) -> Score:
-        """Return one score."""
+    def find(self, picture: str, quality: int, method: str) -> Score | None:
+        """Return one score; None if there is none."""
         wanted = (picture, quality, method)
-        return next(s for s in self.scores if (s.picture, s.quality, s.method) == wanted)
+        found = (s for s in self.scores if (s.picture, s.quality, s.method) == wanted)
+        return next(found, None)
 
 
 def gains() -> str:
@@ -103,7 +105,8 @@ def gains() -> str:
             if picture.sheet
         ]
         header = ["picture", "kind", *(f"q = {quality}" for quality in QUALITIES)]
-        parts.append(f"**{title}: Pillow / scikit-image / ARGAN**\n\n{_markdown(header, rows)}")
+        methods = f"{' / '.join((*OTHERS, OURS))}, and on colour {OURS_IN_COLOUR}"
+        parts.append(f"**{title}: {methods}**\n\n{_markdown(header, rows)}")
     parts.append(_measured(gallery))
     return "\n\n".join(parts)
 
@@ -147,12 +150,12 @@ def _gains(gallery: Gallery, picture: Picture, metric: str, decimals: int) -> li
     cells = []
     for quality in QUALITIES:
         jpeg = getattr(gallery.find(picture.name, quality, "JPEG"), metric)
-        values = [
-            getattr(gallery.find(picture.name, quality, method), metric) - jpeg
-            for method in (*OTHERS, OURS)
-        ]
-        *others, ours = (f"{value:+.{decimals}f}" for value in values)
-        cells.append(" / ".join([*others, f"**{ours}**"]))
+        told = []
+        for method in (*OTHERS, OURS, OURS_IN_COLOUR):
+            if (score := gallery.find(picture.name, quality, method)) is not None:
+                gain = f"{getattr(score, metric) - jpeg:+.{decimals}f}"
+                told.append(f"**{gain}**" if method == OURS else gain)
+        cells.append(" / ".join(told))
     return cells
 
 
