@@ -282,6 +282,17 @@ def test_only_the_photo_of_an_mpo_file_is_noted(
     assert "argan: note: two.mpo: only the photo was taken" in capsys.readouterr().err
 
 
+def test_leftovers_of_a_killed_run_are_removed(run: Run, photo: NDArray[np.uint8]) -> None:
+    save(photo[:9, :9], "in/deep/a.jpg")
+    leftover = Path("out/deep/.argan-0123456789abcdef")
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
+    os.utime(leftover, (0, 0))
+
+    assert run("in", "-o", "out") == 0
+    assert names("out/deep") == ["a.png"]
+
+
 def test_batch_goes_on_after_what_nobody_foresaw(
     run: Run,
     photo: NDArray[np.uint8],
