@@ -93,7 +93,7 @@ def open_restorer(model: str | Path) -> Restorer:
         network = load_weights(Path(model)).network()
         full = FullImage(network, network.size_multiple)
         return lambda image: restore_luma(full, image, torch.device("cpu"))
-    session = RestorationModel(model)
+    session = RestorationModel(model, device="cpu")  # float32, the same on every machine
     return lambda image: restore(image, model=session)
 
 
