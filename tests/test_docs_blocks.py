@@ -87,7 +87,8 @@ def folder(
     for name in ("kept", "LIVE1", "CLASSIC5"):
         (tmp_path / name).mkdir()
         picture.save(tmp_path / name / "original.png")
-    shutil.copy(_ROOT / "training" / "weights" / "argan.safetensors", tmp_path)
+    weights = _ROOT / "training" / "weights" / "argan.safetensors"
+    shutil.copy(weights, tmp_path / "weights.safetensors")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
