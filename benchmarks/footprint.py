@@ -31,6 +31,10 @@ class Machine:
     memory_gib: tuple[float, float]
     """What the run used, and what the machine has."""
     date: str
+    start: str = ""
+    """Which run the weights started from; empty for random ones."""
+    hours_before: float = 0.0
+    """What the runs before took, up to the weights that this one started from."""
 
 
 MACHINES = {
@@ -39,6 +43,8 @@ MACHINES = {
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-22",
+        start="29,100 iterations of `fidelity` at commit 68b38cb, which had the loss `l2`",
+        hours_before=2.28,
     ),
 }
 """By shipped model: to be set when the weights are replaced."""
@@ -108,15 +114,16 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
 
 def _costs(weights: Weights, machine: Machine) -> list[tuple[str, str]]:
     facts = weights.facts
-    hours = float(facts["hours"])
+    hours = float(facts["hours"]) + machine.hours_before
     low, high = energy_kwh(hours, machine)
     least, most = low * GRAMS_PER_KWH[0], high * GRAMS_PER_KWH[1]
     return [
+        ("started from", machine.start or "random weights"),
         ("commit", str(facts["commit"])),
         ("pictures", f"{facts['pictures']} to train on"),
         (
             "time and hardware",
-            f"{hours:.1f} hours on {machine.cores} cores ({machine.processor}), {machine.date}, "
+            f"{hours:.1f} hours in all on {machine.cores} cores ({machine.processor}), {machine.date}, "
             f"torch {facts['torch']}",
         ),
         ("energy, estimated", f"{low:.2g} to {high:.2g} kWh"),
