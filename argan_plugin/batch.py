@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from argan_plugin.formats import FORMAT_OF_SUFFIX, LOSSLESS, READABLE_SUFFIXES
+from argan_plugin.ngff import is_zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,8 @@ def _pictures(folder: Path, output: Path, plan: Plan) -> Iterator[Path]:
                 plan.skipped.append((path, "a link to a folder"))
             elif _is_same(path, output):
                 plan.skipped.append((path, "the output folder"))
+            elif is_zarr(path):
+                plan.skipped.append((path, "an OME-Zarr image: restore it by itself"))
             else:
                 visited.append(name)
         folders[:] = visited  # os.walk goes on with these

@@ -65,6 +65,11 @@ clusters:
   the same files under the same paths. Each opens the model once. A file that fails is tried
   again, on another worker if one dies.
 
+OME-Zarr:
+  argan IN.ome.zarr -o OUT.ome.zarr restores one image (pip install "argan-plugin[scale]"). The
+  levels of the pyramid are made anew from the restored largest one, labels are copied. Until
+  it is whole it is called OUT.ome.zarr.unfinished; run again, the command goes on.
+
 pictures:
   JPEG, PNG, WebP, TIFF, BMP, AVIF, and GIF if it is named itself: grey, RGB, palettes (which
   become RGB), with or without transparency, and CMYK, of 8 bits; grey of 16 bits, and with
@@ -135,9 +140,17 @@ def _restore_command(arguments: Sequence[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
 
     from argan_plugin.batch import plan_batch
+    from argan_plugin.ngff import is_zarr
 
     suffix = _SUFFIX_OF_FORMAT.get(options.format)
     try:
+        if any(is_zarr(path) for path in options.inputs):
+            from argan_plugin.ome_zarr_command import restore_zarr
+
+            done = restore_zarr(options)
+            if not options.quiet:
+                _say(done)
+            return _DONE
         plan = plan_batch(options.inputs, options.output, suffix=suffix)
     except ValueError as error:
         _say(f"error: {error}")

@@ -17,11 +17,11 @@ from argan_plugin.cluster import (
     model_for_workers,
     strict_workers,
 )
+from argan_plugin.devices import Device
 from argan_plugin.model import open_model
 from argan_plugin.restore_file import Result, Settings, restore_file
 from argan_plugin.restore_files import Report, Run
 from argan_plugin.resume import Written
-from argan_plugin.sessions import Device
 from argan_plugin.weights import find_model
 
 if TYPE_CHECKING:

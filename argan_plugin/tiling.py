@@ -60,7 +60,7 @@ def plan_tiles(
     *,
     tile_size: int,
     halo: int,
-    size_multiple: int,
+    size_multiple: int | tuple[int, int],
     area: Window | None = None,
 ) -> list[Tile]:
     """Cover a picture with tiles of nearly equal size, row by row.
@@ -72,9 +72,10 @@ def plan_tiles(
     tile_size : int
         Largest side of the kept area, at least 1; rounded up to a multiple of `size_multiple`.
     halo : int
-        Context on each side, a multiple of `size_multiple`.
-    size_multiple : int
-        Tiles are read from and kept from multiples of it.
+        Context on each side. It must be a multiple of the network's total stride.
+    size_multiple : int or pair of int
+        Tiles are kept from multiples of it, for rows and columns: of the network's total stride,
+        and of the sides of chunks if tiles are to be made of whole ones.
     area : pair of slices, optional
         Cover only this part, which must begin at multiples of `size_multiple`. The halo may reach
         outside it.
@@ -85,9 +86,10 @@ def plan_tiles(
     """
     tile_size = checked_tile_size(tile_size)
     rows, columns = area or (slice(0, height), slice(0, width))
+    multiples = (size_multiple,) * 2 if isinstance(size_multiple, int) else size_multiple
     spans = [
-        list(_spans(part, length, tile_size, halo, size_multiple))
-        for part, length in ((rows, height), (columns, width))
+        list(_spans(part, length, tile_size, halo, multiple))
+        for part, length, multiple in zip((rows, columns), (height, width), multiples, strict=True)
     ]
     return [
         Tile(

@@ -1,0 +1,150 @@
+"""Measure a batch on a cluster of one machine, from one worker to many: docs/scale.md.
+
+``python -m benchmarks.cluster --workers 1 2`` restores JPEG files of a megapixel by the shipped
+model, and small ones by the network of the tests, where what is left is the cluster's own cost. A
+worker has one thread, so that two workers of two cores have what one of them has twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from distributed import Client, LocalCluster
+from PIL import Image
+
+from argan_plugin.batch import plan_batch
+from argan_plugin.model import RestorationModel, open_model
+from argan_plugin.restore_file import Settings
+from argan_plugin.restore_files import restore_files
+from argan_plugin.restore_on_cluster import restore_on_cluster
+from benchmarks.conditions import conditions_now, save
+from tests.conftest import tiny_model
+
+HEADER = (
+    "| model | megapixels a file | files | where | seconds | files per second |"
+    "\n|---|---|---|---|---|---|"
+)
+_MAX_PIXELS = 10**8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One batch."""
+
+    model: str
+    megapixels: float
+    files: int
+    workers: int
+    """0 is the run without a cluster, with as many threads as the machine has cores."""
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the row in Markdown."""
+        where = f"{self.workers} workers" if self.workers else "no cluster"
+        return (
+            f"| {self.model} | {self.megapixels:g} | {self.files} | "
+            f"{'1 worker' if self.workers == 1 else where} | {self.seconds:.1f} | "
+            f"{self.files / self.seconds:.2f} |"
+        )
+
+
+def write_pictures(folder: Path, files: int, megapixels: float) -> None:
+    """Write different JPEG files of smooth noise, square."""
+    folder.mkdir()
+    side = round(math.sqrt(megapixels * 1e6))
+    random = np.random.default_rng(0)
+    grain = Image.fromarray(random.integers(0, 256, (side // 16 + 2, side // 16 + 2, 3), np.uint8))
+    picture = np.asarray(grain.resize((side, side), Image.Resampling.BICUBIC))
+    for number in range(files):
+        Image.fromarray(np.roll(picture, 7 * number, axis=1)).save(
+            folder / f"{number}.jpg", quality=30
+        )
+
+
+def measure(folder: Path, model: Path, megapixels: float, files: int, workers: int) -> Row:
+    """Restore a folder; opening the model and starting the cluster do not count."""
+    inputs = folder / f"{megapixels:g}-{files}"
+    if not inputs.exists():
+        write_pictures(inputs, files, megapixels)
+    output = folder / f"{inputs.name}-{model.stem}-{workers}"
+    plan = plan_batch([str(inputs)], str(output))
+    settings = Settings(show_progress=False)
+    if workers:
+        with (
+            LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=":0"
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            client.run(_open, str(model))
+            start = time.perf_counter()
+            report, _ = restore_on_cluster(
+                plan,
+                cluster.scheduler_address,
+                settings,
+                model=str(model),
+                device="cpu",
+                max_pixels=_MAX_PIXELS,
+            )
+            seconds = time.perf_counter() - start
+    else:
+        network = open_model(model, device="cpu")
+        start = time.perf_counter()
+        report = restore_files(plan, network, settings)
+        seconds = time.perf_counter() - start
+    assert len(report.done) == files, report
+    return Row(
+        model=model.stem, megapixels=megapixels, files=files, workers=workers, seconds=seconds
+    )
+
+
+def _open(model: str) -> None:
+    """Import everything on a worker; the model itself is opened with the first file."""
+    RestorationModel(model, device="cpu")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a row for each number of workers and each kind of file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.cluster",
+        description="Measure a batch on a cluster of one machine, from one worker to many.",
+    )
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N", help="(1 2)")
+    parser.add_argument("--files", type=int, default=24, metavar="N", help="of a megapixel (24)")
+    parser.add_argument(
+        "--small-files", type=int, default=1000, metavar="N", help="tiny ones (1000)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
+    options = parser.parse_args(arguments)
+    shipped = RestorationModel(device="cpu")
+    conditions = conditions_now(shipped.info, max(options.workers))
+    print(HEADER)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        onnx.save(tiny_model(), folder / "tiny.onnx")
+        cases = [
+            (shipped.path, 1.0, options.files),
+            (folder / "tiny.onnx", 0.01, options.small_files),
+        ]
+        for model, megapixels, files in cases:
+            for workers in [0, *options.workers]:
+                rows.append(measure(folder, model, megapixels, files, workers))
+                print(rows[-1], flush=True)
+    print("", conditions, sep="\n")
+    if options.json is not None:
+        save(options.json, conditions, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
