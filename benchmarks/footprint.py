@@ -123,8 +123,8 @@ def _costs(weights: Weights, machine: Machine) -> list[tuple[str, str]]:
         ("pictures", f"{facts['pictures']} to train on"),
         (
             "time and hardware",
-            f"{hours:.1f} hours in all on {machine.cores} cores ({machine.processor}), {machine.date}, "
-            f"torch {facts['torch']}",
+            f"{hours:.1f} hours in all on {machine.cores} cores ({machine.processor}), "
+            f"{machine.date}, torch {facts['torch']}",
         ),
         ("energy, estimated", f"{low:.2g} to {high:.2g} kWh"),
         ("carbon dioxide, estimated", f"{least:.0f} to {most:.0f} g"),
