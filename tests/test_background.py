@@ -33,5 +33,6 @@ def test_threads_of_a_session_let_others_go_first(tiny_model_path: Path) -> None
     new = [nice for number, nice in after.items() if number not in before]
     assert len(new) >= 2
     assert set(new) == {min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, 19)}
-    assert {number: after[number] for number in before if number in after} == before
+    # others of an earlier test may end meanwhile
+    assert all(nice == before[number] for number, nice in after.items() if number in before)
     del model
