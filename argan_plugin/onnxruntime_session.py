@@ -195,10 +195,12 @@ def _session(data: bytes, threads: int, providers: list[Any]) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL  # what fails is raised
     options.intra_op_num_threads = threads
-    # One block that is used again and again: it grows to what the largest tile takes (170 MB for
-    # the shipped model) and no further. Without it images of changing sizes cut the heap of the C
+    # Blocks that are used again and again: they grow to what the largest tile takes (190 MB for the
+    # shipped model) and no further. Without them images of changing sizes cut the heap of the C
     # library into pieces: 500 of them grew a process by 223 MB. See benchmarks/memory.json.
     options.enable_cpu_mem_arena = True
+    # A plan for each shape of tile asks for its block as a whole, and four shapes for 330 MB.
+    options.enable_mem_pattern = False
     # Threads that spin between two tiles would take the processor from the program around.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Never ONNX Runtime's own format, which the checks of the file did not read.
