@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 
 from PIL import ImageFile
 
@@ -11,6 +12,8 @@ from argan_plugin.files import DamagedFileError, read_picture
 from argan_plugin.picture import Picture
 
 _NOTE = "is damaged or cut off; what is there was restored, the rest is blank"
+
+_alone = threading.Lock()  # or one thread's second try would let pass another's first
 
 
 def read_what_is_there(path: str | os.PathLike[str]) -> Picture:
@@ -30,13 +33,14 @@ def read_what_is_there(path: str | os.PathLike[str]) -> Picture:
     ImageFileError
         If nothing can be decoded.
     """
-    try:
-        return read_picture(path)
-    except DamagedFileError:
-        before = ImageFile.LOAD_TRUNCATED_IMAGES
-        ImageFile.LOAD_TRUNCATED_IMAGES = True
+    with _alone:
         try:
-            picture = read_picture(path)
-        finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = before
+            return read_picture(path)
+        except DamagedFileError:
+            before = ImageFile.LOAD_TRUNCATED_IMAGES
+            ImageFile.LOAD_TRUNCATED_IMAGES = True
+            try:
+                picture = read_picture(path)
+            finally:
+                ImageFile.LOAD_TRUNCATED_IMAGES = before
     return dataclasses.replace(picture, note=f"{_NOTE}. {picture.note}".removesuffix(". "))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,20 @@ def test_what_is_there_of_a_truncated_file(tmp_path: Path, suffix: str) -> None:
     rows = slice(-16, None) if suffix == ".bmp" else slice(16)
     np.testing.assert_array_equal(picture.pixels[rows], expected.pixels[rows])
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_truncated_files_in_threads(tmp_path: Path) -> None:
+    path = tmp_path / "short.jpg"
+    noise = np.random.default_rng(3).integers(0, 256, (300, 300, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:-9000])
+
+    with strict_decoding(max_pixels=99_999):
+        with ThreadPoolExecutor(4) as threads:
+            pictures = list(threads.map(read_what_is_there, [path] * 40))
+        assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+    assert {bool(picture.note) for picture in pictures} == {True}
 
 
 def test_nothing_is_there_of_other_files(tmp_path: Path) -> None:
