@@ -118,9 +118,10 @@ def find_compression(
         steps = tables[:, down, across]
         own = 0 if own_steps is None else own_steps[down, across]
         used = steps >= max(_LEAST_STEP, _LEAST_RATIO * own)
-        waves, counts = _waves(down, across)
-        kept[:, used] += (histograms @ waves)[:, used]
-        counted[:, used] += (histograms @ counts)[:, used]
+        waves, of_step, first = _waves(down, across)
+        kept[:, used] += (histograms @ waves)[:, of_step[used]]
+        totals = histograms.cumsum(axis=1, dtype=np.float64)
+        counted[:, used] += totals[:, -1:] - totals[:, first[used] - 1]
 
     # The most significant, in standard deviations of the sum of as many cosines of random angles.
     significance = kept / np.sqrt(counted / 2 + _PRIOR)
@@ -130,7 +131,7 @@ def find_compression(
     if regularity < (_FOUND_ON_OWN_GRID if on_own_grid else _FOUND):
         return None
     squares = sum(
-        float(histograms[grid] ** 2 @ _waves(*frequency)[1][:, number])
+        float(np.square(histograms[grid, _waves(*frequency)[2][number] :]).sum())
         for frequency, histograms in frequencies.items()
     )
     if counted[grid, number] ** 2 < _LEAST_SIZES * squares:
@@ -173,9 +174,21 @@ def _tables() -> NDArray[np.int64]:
 
 
 @cache
-def _waves(down: int, across: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return cos(2 pi c / s), and which sizes c count, each of shape (bins, qualities)."""
-    steps = _tables()[:, down, across]
-    counts = _SIZES[:, np.newaxis] > steps / 2
-    waves = np.where(counts, np.cos(2 * np.pi * _SIZES[:, np.newaxis] / steps), 0)
-    return waves.astype(np.float32), counts.astype(np.float32)
+def _waves(
+    down: int, across: int
+) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
+    """Return what a frequency's histograms are held against.
+
+    Returns
+    -------
+    waves
+        cos(2 pi c / s) of shape (bins, steps), 0 for sizes c that do not count.
+    of_step
+        For each quality, which of the steps it has.
+    first
+        For each quality, the first bin that counts; never 0.
+    """
+    steps, of_step = np.unique(_tables()[:, down, across], return_inverse=True)
+    angles = 2 * np.pi * _SIZES[:, np.newaxis] / steps
+    waves = np.where(_SIZES[:, np.newaxis] > steps / 2, np.cos(angles), 0).astype(np.float32)
+    return waves, of_step, np.searchsorted(_SIZES, steps / 2)[of_step]

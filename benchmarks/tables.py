@@ -12,7 +12,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import footprint, gallery_scores, peers, quality, runtimes, variants
+from benchmarks import (
+    consistent,
+    earlier_compression,
+    footprint,
+    gallery_scores,
+    harmless,
+    peers,
+    quality,
+    runtimes,
+    saved_again,
+    variants,
+)
 from benchmarks.conditions import Conditions
 
 _HERE = Path(__file__).parent
@@ -22,6 +33,7 @@ PAGES = {
     "README.md": ("summary",),
     "argan_plugin/models/README.md": ("run argan", "failures", "card argan"),
     "docs/gallery.md": ("gallery gains", "gallery failures", "gallery sources"),
+    "docs/real-files.md": ("earlier_compression", "consistent", "saved_again", "harmless"),
     "docs/runtimes.md": ("runtimes", "variants"),
     "docs/speed.md": ("peers",),
 }
@@ -47,7 +59,13 @@ _TABLES: dict[str, Callable[[], str]] = {
     "gallery failures": gallery_scores.failures,
     "gallery gains": gallery_scores.gains,
     "gallery sources": gallery_scores.sources,
+    "consistent": _measured("consistent", consistent.HEADER, consistent.Row),
+    "earlier_compression": _measured(
+        "earlier_compression", earlier_compression.HEADER, earlier_compression.Row
+    ),
+    "harmless": _measured("harmless", harmless.HEADER, harmless.Row),
     "peers": _measured("peers", peers.HEADER, peers.Row),
+    "saved_again": _measured("saved_again", saved_again.HEADER, saved_again.Row),
     "runtimes": _measured("runtimes", runtimes.HEADER, runtimes.Row),
     "variants": _measured("variants", variants.HEADER, variants.Row),
 }

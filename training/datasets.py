@@ -134,14 +134,19 @@ def _read_luma(path: Path) -> Luma | str:
 
 
 def split(store: PictureStore, share: float) -> tuple[list[int], list[int]]:
+    """Return the numbers of the training and of the validation pictures."""
+    return split_names(store.names, share)
+
+
+def split_names(names: Sequence[str], share: float) -> tuple[list[int], list[int]]:
     """Return the numbers of the training and of the validation pictures.
 
     The choice hangs on each picture's name alone, so it survives a change of the other pictures.
     At least one picture is kept for validation and one for training; with a single picture both
     lists hold it.
     """
-    order = sorted(range(len(store)), key=lambda n: zlib.crc32(store.names[n].encode()))
-    limit = max(1, round(share * len(store)))
+    order = sorted(range(len(names)), key=lambda n: zlib.crc32(names[n].encode()))
+    limit = max(1, round(share * len(names)))
     return sorted(order[limit:]) or order, sorted(order[:limit])
 
 

@@ -1,0 +1,123 @@
+"""Measure what restoring gains on pictures that were saved twice: docs/real-files.md.
+
+``python -m benchmarks.saved_again --images LIVE1 --json benchmarks/saved_again.json``: qualities
+are drawn from 20 to 80 with a fixed seed for each picture, the same for every case.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from argan_plugin.jpeg import round_trip
+from argan_plugin.model import RestorationModel
+from argan_plugin.restoration import restore
+from benchmarks.command import run
+from training.datasets import find_pictures, read_luma
+from training.metrics import psnr
+
+Luma = NDArray[np.uint8]
+
+HEADER = (
+    "| picture | saved twice | restored | gain | least gain | most gain | pictures |\n"
+    "|---|---|---|---|---|---|---|"
+)
+_QUALITIES = (20, 80)
+_FACTORS = (0.6, 1.4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One case: PSNR of luma in dB, means over the pictures."""
+
+    case: str
+    compressed: float
+    restored: float
+    least: float
+    most: float
+    pictures: int
+
+    def __str__(self) -> str:
+        """Return the row in Markdown."""
+        gain = self.restored - self.compressed
+        return (
+            f"| {self.case} | {self.compressed:.2f} | {self.restored:.2f} | {gain:+.2f} | "
+            f"{self.least:+.2f} | {self.most:+.2f} | {self.pictures} |"
+        )
+
+
+def same_grid(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
+    """Return the original and what saving it twice leaves of it."""
+    first, second = rng.integers(*_QUALITIES, size=2, endpoint=True).tolist()
+    return original, round_trip(round_trip(original, quality=first), quality=second)
+
+
+def shifted_grid(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
+    """Cut a few rows and columns between the two, so that the grids differ."""
+    first, second = rng.integers(*_QUALITIES, size=2, endpoint=True).tolist()
+    down, across = np.unravel_index(rng.integers(1, 64), (8, 8))
+    once = round_trip(original, quality=first)[down:, across:]
+    return original[down:, across:], round_trip(np.ascontiguousarray(once), quality=second)
+
+
+def resized(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
+    """Resize by a factor of 0.6 to 1.4 between the two; the original is resized likewise."""
+    first, second = rng.integers(*_QUALITIES, size=2, endpoint=True).tolist()
+    factor = rng.uniform(*_FACTORS)
+    size = round(original.shape[1] * factor), round(original.shape[0] * factor)
+    once = round_trip(original, quality=first)
+    pristine, smaller = (
+        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+        for image in (original, once)
+    )
+    return pristine, round_trip(smaller, quality=second)
+
+
+CASES: dict[str, Callable[[Luma, np.random.Generator], tuple[Luma, Luma]]] = {
+    "twice, on one grid": same_grid,
+    "twice, on shifted grids": shifted_grid,
+    "resized in between": resized,
+}
+
+
+def measure(folder: Path, model: RestorationModel) -> Iterator[Row]:
+    """Yield a row for each case; a picture's draws hang on its name alone."""
+    pictures = find_pictures(folder)
+    for case, spoil in CASES.items():
+        scores = []
+        for path in pictures:
+            rng = np.random.default_rng(zlib.crc32(path.stem.encode()))
+            original, compressed = spoil(read_luma(path), rng)
+            restored = restore(compressed, model=model)
+            scores.append((psnr(compressed, original), psnr(restored, original)))
+        before, after = np.array(scores).T
+        yield Row(
+            case=case,
+            compressed=float(before.mean()),
+            restored=float(after.mean()),
+            least=float((after - before).min()),
+            most=float((after - before).max()),
+            pictures=len(pictures),
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table."""
+    return run(
+        arguments,
+        name="saved_again",
+        description="Measure what restoring gains on pictures that were saved twice.",
+        header=HEADER,
+        measure=measure,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
