@@ -29,7 +29,7 @@ SLACK: Final = 0.3
 
 libjpeg's transform (jfdctint.c) computes with integers. Its constants, rounded to 13 bits, can move
 a coefficient by 0.121 for the worst of all 8-bit blocks, the rounding between its two passes by
-0.113 and the last rounding by 0.0625: 0.297 together. The largest found in photographs is 0.15.
+0.113 and the last rounding by 0.0625: 0.297 together.
 """
 
 _MIDDLE = 128  # JPEG transforms luma minus this: T.81, A.3.1

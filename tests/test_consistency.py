@@ -98,6 +98,51 @@ def test_originals_are_in_the_set_that_their_file_states(photo: Picture) -> None
             assert excess(pixels, encoded(np.ascontiguousarray(pixels), quality=quality)) < SLACK
 
 
+def _fixed_point(value: float) -> float:
+    return round(value * 2**13) / 2**13
+
+
+def _integer_transform(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what libjpeg's jfdctint.c makes of columns of 8, but for the rounding of results.
+
+    Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications",
+    ICASSP 1989, with constants of 13 bits; orthonormal here.
+    """
+    r = np.sqrt(2) * np.cos(np.arange(8) * np.pi / 16)  # the constants are sums of these
+    even, odd = rows[:4] + rows[:3:-1], rows[:4] - rows[:3:-1]
+    outer, inner = even[:2] + even[:1:-1], even[:2] - even[:1:-1]
+    result: NDArray[np.float64] = np.empty_like(rows)
+    result[0], result[4] = outer[0] + outer[1], outer[0] - outer[1]
+    common = (inner[0] + inner[1]) * _fixed_point(r[6])
+    result[2] = common + inner[0] * _fixed_point(r[2] - r[6])
+    result[6] = common - inner[1] * _fixed_point(r[2] + r[6])
+    d7, d6, d5, d4 = odd
+    z1, z2, z3, z4 = d4 + d7, d5 + d6, d4 + d6, d5 + d7
+    z5 = (z3 + z4) * _fixed_point(r[3])
+    d4 = d4 * _fixed_point(-r[1] + r[3] + r[5] - r[7])
+    d5 = d5 * _fixed_point(r[1] + r[3] - r[5] + r[7])
+    d6 = d6 * _fixed_point(r[1] + r[3] + r[5] - r[7])
+    d7 = d7 * _fixed_point(r[1] + r[3] - r[5] - r[7])
+    z1, z2 = -z1 * _fixed_point(r[3] - r[7]), -z2 * _fixed_point(r[1] + r[3])
+    z3, z4 = z5 - z3 * _fixed_point(r[3] + r[5]), z5 - z4 * _fixed_point(r[3] - r[5])
+    result[7], result[5] = d4 + z1 + z3, d5 + z2 + z4
+    result[3], result[1] = d6 + z2 + z3, d7 + z1 + z4
+    result /= np.sqrt(8)
+    return result
+
+
+def test_the_slack_covers_the_integer_transform_of_libjpeg() -> None:
+    """A bound for all 8-bit blocks: constants, rounding between the passes, the last rounding."""
+    exact, integer = dct.BASIS, _integer_transform(np.eye(8))
+    assert 0 < np.abs(integer - exact).max() < 1e-4
+    both = [np.einsum("ui,vj->uvij", basis, basis) for basis in (integer, exact)]
+    of_constants = 128 * np.abs(both[0] - both[1]).sum(axis=(2, 3))
+    # Between the passes values are 4 sqrt(8) times as large; frequencies 0 and 4 are whole numbers.
+    between = np.where(np.arange(8) % 4 == 0, 0, 0.5 / (4 * np.sqrt(8)))
+    bound = of_constants + np.abs(integer).sum(axis=1)[:, np.newaxis] * between + 0.5 / 8
+    assert 0.29 < bound.max() < SLACK
+
+
 def test_whole_blocks_are_projected_orthogonally(photo: Picture) -> None:
     data = encoded(np.ascontiguousarray(photo[:88, :112, 0]), quality=30)
     stated = read_luma_coefficients(data)
@@ -224,6 +269,21 @@ def test_files_that_are_none(tmp_path: Path, photo: Picture) -> None:
         restore_jpeg(encoded(photo)[:2000])
     with pytest.raises(ValueError, match="strength must be"):
         restore_jpeg(encoded(photo), strength=-1)
+
+
+def test_damaged_files_give_an_error_or_coefficients(photo: Picture) -> None:
+    random = np.random.default_rng(4)
+    outcomes = set()
+    for number in range(60):
+        data = bytearray(encoded(photo, quality=50, progressive=number % 2 == 0))
+        for place in random.integers(2, len(data) if number % 3 else 700, 1 + number % 4):
+            data[place] = random.integers(256)
+        try:
+            read_luma_coefficients(bytes(data))
+            outcomes.add("read")
+        except ArganError as problem:
+            outcomes.add(type(problem).__name__)
+    assert {"read", "ImageFileError"} <= outcomes
 
 
 def test_without_pyjpegio(jpeg_photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
