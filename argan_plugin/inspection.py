@@ -92,6 +92,10 @@ def inspect_jpeg(source: str | os.PathLike[str] | bytes) -> JpegInspection:
         raise ImageFileError(
             f"{name}: expected a picture file, but this is none, or its beginning is damaged."
         ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageFileError(
+            f"{name}: has more pixels than are allowed for safety ({error})."
+        ) from error
     except Exception as error:  # Pillow's decoders raise nearly anything at damaged files
         if isinstance(error, OSError) and error.errno is not None:
             raise ImageFileError(f"{name}: cannot be read: {error.strerror}.") from error

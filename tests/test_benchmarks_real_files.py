@@ -83,7 +83,12 @@ def test_harmless(
         )
 
 
-def test_earlier_compression(originals: Path, identity_model_path: Path, tmp_path: Path) -> None:
+def test_earlier_compression(
+    originals: Path, identity_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earlier_compression, "_SINGLE", (None, 90))
+    monkeypatch.setattr(earlier_compression, "_IN_PNG", (50,))
+    monkeypatch.setattr(earlier_compression, "_TWICE", ((40, 95),))
     found = rows(earlier_compression, originals, identity_model_path, tmp_path)
     by_history = {row["history"]: row for row in found}
     assert by_history["never compressed"]["found"] == 0
@@ -91,6 +96,8 @@ def test_earlier_compression(originals: Path, identity_model_path: Path, tmp_pat
     shown = by_history["q = 50, cut, PNG"]
     assert (shown["found"], shown["right_grid"]) == (1, 1)
     assert shown["quality_error"] <= 1
+    moved = by_history["q = 40, cut, q = 95"]
+    assert (moved["found"], moved["right_grid"]) == (1, 1)
     assert 1 <= shown["pictures"] < 4
 
 

@@ -113,6 +113,12 @@ def test_files_that_cannot_be_inspected(tmp_path: Path) -> None:
             inspect_jpeg(tmp_path / "pipe.jpg")
 
 
+def test_a_decompression_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ImageFileError, match="more pixels than are allowed for safety"):
+        inspect_jpeg(saved(texture(), "PNG"))
+
+
 def test_grey_levels_of_all_channels() -> None:
     grey = texture(24, 16)
     expected = grey.astype(np.float32)
