@@ -90,6 +90,8 @@ class ModelGraph:
                 "allowed."
             )
         self._last_use = {name: at for at, node in enumerate(self._nodes) for name in node.inputs}
+        # int8 weights are held in float32 as well, whatever the picture's size.
+        self._weights = sum(math.prod(value.shape) for value in self._constants.values())
         # ONNX Runtime computes what depends on constants alone once and keeps it.
         kept = {_LEFT_OUT, *self._constants}
         for node in self._nodes:
@@ -120,11 +122,11 @@ class ModelGraph:
             values[node.output] = value
             work += value.work
             held += math.prod(value.shape)
-            if held > MOST_NUMBERS_PER_PIXEL * pixels:
+            if held > MOST_NUMBERS_PER_PIXEL * pixels + self._weights:
                 raise ModelError(
                     f"The model wants memory for {held:.3g} numbers at once for a picture of "
                     f"{height} x {width} pixels; at most {MOST_NUMBERS_PER_PIXEL} a pixel are "
-                    "allowed."
+                    "allowed beside its weights."
                 )
             if work > MOST_WORK_PER_PIXEL * pixels:
                 raise ModelError(
