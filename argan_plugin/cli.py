@@ -56,8 +56,8 @@ resuming:
   It keeps a list of its outputs in OUT (.argan-resume.jsonl) and does what is missing, and
   what it wrote itself from a source that has changed since, or with another model or other
   settings. An output that is not on the list, or that somebody has changed, is left alone:
-  silently if it is no older than its source, otherwise as one that exists already. With
-  --overwrite these are replaced, too, and what is up to date by the list is skipped.
+  as up to date if it is no older than its source, otherwise as one that exists already. With
+  --overwrite these are replaced, too, and only what is up to date by the list is skipped.
 
 clusters:
   --dask gives the files to a cluster that exists (`dask scheduler`, and `dask worker ADDRESS` on
