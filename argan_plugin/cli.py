@@ -63,7 +63,8 @@ clusters:
   --dask gives the files to a cluster that exists (`dask scheduler`, and `dask worker ADDRESS` on
   each machine; pip install "argan-plugin[scale]"). All workers need this version of argan, and
   the same files under the same paths. Each opens the model once. A file that fails is tried
-  again, on another worker if one dies.
+  again, on another worker if one dies. With --resume the list is written by this command, when
+  a worker has reported.
 
 OME-Zarr:
   argan IN.ome.zarr -o OUT.ome.zarr restores one image (pip install "argan-plugin[scale]"). The

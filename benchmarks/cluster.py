@@ -1,8 +1,9 @@
 """Measure a batch on a cluster of one machine, from one worker to many: docs/scale.md.
 
-``python -m benchmarks.cluster --workers 1 2`` restores JPEG files of a megapixel by the shipped
-model, and small ones by the network of the tests, where what is left is the cluster's own cost. A
-worker has one thread, so that two workers of two cores have what one of them has twice.
+``python -m benchmarks.cluster --json benchmarks/cluster.json`` restores JPEG files of a megapixel
+by the shipped model; small ones by the network of the tests, where what is left is the cluster's
+own cost; and without a cluster such of 12 megapixels, where it is all but the network: reading,
+colour, and writing PNG. A worker has one thread, so that two of them have twice what one has.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from benchmarks.conditions import conditions_now, save
 from tests.conftest import tiny_model
 
 HEADER = (
-    "| model | megapixels a file | files | where | seconds | files per second |"
-    "\n|---|---|---|---|---|---|"
+    "| model | megapixels a file | files | where | seconds | files per second | "
+    "CPU seconds a file | of these beside the workers |\n|---|---|---|---|---|---|---|---|"
 )
 _MAX_PIXELS = 10**8
 
@@ -46,6 +47,10 @@ class Row:
     workers: int
     """0 is the run without a cluster, with as many threads as the machine has cores."""
     seconds: float
+    cpu_seconds: float
+    """Of all processes; unlike the others this does not depend on what else the machine does."""
+    cpu_seconds_beside: float
+    """Of the process with the scheduler and the client."""
 
     def __str__(self) -> str:
         """Return the row in Markdown."""
@@ -53,7 +58,8 @@ class Row:
         return (
             f"| {self.model} | {self.megapixels:g} | {self.files} | "
             f"{'1 worker' if self.workers == 1 else where} | {self.seconds:.1f} | "
-            f"{self.files / self.seconds:.2f} |"
+            f"{self.files / self.seconds:.2f} | {self.cpu_seconds / self.files:.3f} | "
+            f"{self.cpu_seconds_beside / self.files:.4f} |"
         )
 
 
@@ -86,7 +92,8 @@ def measure(folder: Path, model: Path, megapixels: float, files: int, workers: i
             Client(cluster, set_as_default=False) as client,
         ):
             client.run(_open, str(model))
-            start = time.perf_counter()
+            before = sum(client.run(time.process_time).values())
+            start, here = time.perf_counter(), time.process_time()
             report, _ = restore_on_cluster(
                 plan,
                 cluster.scheduler_address,
@@ -95,15 +102,23 @@ def measure(folder: Path, model: Path, megapixels: float, files: int, workers: i
                 device="cpu",
                 max_pixels=_MAX_PIXELS,
             )
-            seconds = time.perf_counter() - start
+            seconds, beside = time.perf_counter() - start, time.process_time() - here
+            cpu = beside + sum(client.run(time.process_time).values()) - before
     else:
         network = open_model(model, device="cpu")
-        start = time.perf_counter()
+        start, here = time.perf_counter(), time.process_time()
         report = restore_files(plan, network, settings)
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, time.process_time() - here
+        beside = 0.0
     assert len(report.done) == files, report
     return Row(
-        model=model.stem, megapixels=megapixels, files=files, workers=workers, seconds=seconds
+        model=model.stem,
+        megapixels=megapixels,
+        files=files,
+        workers=workers,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        cpu_seconds_beside=beside,
     )
 
 
@@ -119,10 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Measure a batch on a cluster of one machine, from one worker to many.",
     )
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N", help="(1 2)")
-    parser.add_argument("--files", type=int, default=24, metavar="N", help="of a megapixel (24)")
-    parser.add_argument(
-        "--small-files", type=int, default=1000, metavar="N", help="tiny ones (1000)"
-    )
+    parser.add_argument("--files", type=int, default=12, metavar="N", help="of a megapixel (12)")
+    parser.add_argument("--small-files", type=int, default=500, metavar="N", help="tiny ones (500)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
     options = parser.parse_args(arguments)
     shipped = RestorationModel(device="cpu")
@@ -132,12 +145,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         onnx.save(tiny_model(), folder / "tiny.onnx")
+        tiny = folder / "tiny.onnx"
         cases = [
-            (shipped.path, 1.0, options.files),
-            (folder / "tiny.onnx", 0.01, options.small_files),
+            (shipped.path, 1.0, options.files, [0, *options.workers]),
+            (tiny, 0.01, options.small_files, [0, *options.workers]),
+            (tiny, 12.0, 3, [0]),
         ]
-        for model, megapixels, files in cases:
-            for workers in [0, *options.workers]:
+        for model, megapixels, files, numbers in cases:
+            for workers in numbers:
                 rows.append(measure(folder, model, megapixels, files, workers))
                 print(rows[-1], flush=True)
     print("", conditions, sep="\n")

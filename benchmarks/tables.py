@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    cluster,
     consistent,
     earlier_compression,
     footprint,
     gallery_scores,
     harmless,
+    huge,
     peers,
     quality,
     runtimes,
@@ -35,6 +37,7 @@ PAGES = {
     "docs/gallery.md": ("gallery gains", "gallery failures", "gallery sources"),
     "docs/real-files.md": ("earlier_compression", "consistent", "saved_again", "harmless"),
     "docs/runtimes.md": ("runtimes", "variants"),
+    "docs/scale.md": ("huge", "cluster"),
     "docs/speed.md": ("peers",),
 }
 """The tables of each page, by the names that they have in the page."""
@@ -64,6 +67,8 @@ _TABLES: dict[str, Callable[[], str]] = {
         "earlier_compression", earlier_compression.HEADER, earlier_compression.Row
     ),
     "harmless": _measured("harmless", harmless.HEADER, harmless.Row),
+    "cluster": _measured("cluster", cluster.HEADER, cluster.Row),
+    "huge": _measured("huge", huge.HEADER, huge.Row),
     "peers": _measured("peers", peers.HEADER, peers.Row),
     "saved_again": _measured("saved_again", saved_again.HEADER, saved_again.Row),
     "runtimes": _measured("runtimes", runtimes.HEADER, runtimes.Row),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import argan_plugin
-from argan_plugin import cli, info_command, model_command, stacks
+from argan_plugin import cli, info_command, model_command, ome_zarr, stacks
 
 SNAPSHOT = Path(__file__).with_suffix(".txt")
 _ROOT = Path(__file__).parent.parent
@@ -27,9 +27,14 @@ def describe() -> str:
     lines = ["# Python"]
     for name in argan_plugin.__all__:
         lines += _member(name, getattr(argan_plugin, name))
-    for name, member in sorted(vars(stacks).items()):
-        if _is_public(name) and inspect.isfunction(member) and member.__module__ == stacks.__name__:
-            lines += _member(f"stacks.{name}", member)
+    for module in (ome_zarr, stacks):
+        for name, member in sorted(vars(module).items()):
+            if (
+                _is_public(name)
+                and inspect.isfunction(member)
+                and member.__module__ == module.__name__
+            ):
+                lines += _member(f"{module.__name__.removeprefix('argan_plugin.')}.{name}", member)
     lines += ["", "# Command"]
     for parser in (cli._restore_parser(), info_command._parser(), model_command._parser()):
         lines += _options(parser)
