@@ -162,7 +162,7 @@ def test_a_pyramid_becomes_a_pyramid(
     target = tmp_path / "out.ome.zarr"
     restore_ome_zarr(source, target, model=tiny_model_path, device="cpu", tile_size=64)
 
-    expected = expected_levels(pixels, tiny_model_path, rgb=rgb)
+    expected = expected_levels(pixels, tiny_model_path, rgb=rgb, device="cpu")
     old, new = (metadata_of(folder, zarr_format) for folder in (source, target))
     assert new.omero == old.omero
     assert new.multiscales[0].axes == old.multiscales[0].axes
@@ -204,7 +204,8 @@ def test_each_part_is_whole_chunks(
 def test_other_shapes_and_settings(tiny_model_path: Path, tmp_path: Path) -> None:
     plane = np.random.default_rng(0).integers(100, 3000, (61, 47)).astype(np.uint16)
     source = write_pyramid(tmp_path / "in.zarr", plane, axes="yx", chunks=(61, 47), levels=2)
-    options: dict[str, Any] = {"strength": 0.5, "value_range": (0, 4095), "model": tiny_model_path}
+    options: dict[str, Any] = {"strength": 0.5, "value_range": (0, 4095)}
+    options |= {"model": tiny_model_path, "device": "cpu"}
     restore_ome_zarr(source, tmp_path / "out.zarr", **options)
     restored = zarr.open_array(tmp_path / "out.zarr" / "s0", mode="r")[:]
     np.testing.assert_array_equal(restored, restore(plane, **options))
@@ -422,7 +423,9 @@ def test_command(
     model = ["--model", str(tiny_model_path), "--device", "cpu", "--strength", "0.5"]
     assert main(["in.ome.zarr", "-o", "out.ome.zarr", *model]) == 0
     assert capsys.readouterr().err == "argan: in.ome.zarr restored on cpu\n"
-    restore_ome_zarr("in.ome.zarr", "expected.zarr", model=tiny_model_path, strength=0.5)
+    restore_ome_zarr(
+        "in.ome.zarr", "expected.zarr", model=tiny_model_path, device="cpu", strength=0.5
+    )
     assert files(Path("out.ome.zarr")) == files(Path("expected.zarr"))
 
     for words in (

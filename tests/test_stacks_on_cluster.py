@@ -63,9 +63,9 @@ def test_one_session_a_worker(
 def test_a_large_plane_in_parts(client: Client, tiny_model_path: Path) -> None:
     plane = np.random.default_rng(2).random((700, 900), np.float32)
     lazy = da.from_array(plane, chunks=(300, 256))
-    restored = restore_lazy(lazy, model=tiny_model_path, chunk_size=200)
+    restored = restore_lazy(lazy, model=tiny_model_path, device="cpu", chunk_size=200)
     assert restored.chunks == lazy.chunks
-    expected = restore(plane, model=tiny_model_path)
+    expected = restore(plane, model=tiny_model_path, device="cpu")
     np.testing.assert_allclose(restored.compute(), expected, atol=1e-6)
 
 
@@ -77,7 +77,8 @@ def test_a_killed_worker_loses_nothing(
         return block
 
     lazy = da.from_array(movie, chunks=(1, -1, -1, -1)).map_blocks(slowly, dtype=movie.dtype)
-    restored = client.persist(restore_lazy(lazy, rgb=True, model=tiny_model_path))
+    how: dict[str, Any] = {"rgb": True, "model": tiny_model_path, "device": "cpu"}
+    restored = client.persist(restore_lazy(lazy, **how))
     futures = client.futures_of(restored)
     wait(futures, return_when="FIRST_COMPLETED")
     pids = client.run(os.getpid)
@@ -85,7 +86,5 @@ def test_a_killed_worker_loses_nothing(
     victim = holders.pop()  # it has results, and others to compute
     os.kill(pids[victim], signal.SIGKILL)
     assert not all(future.done() for future in futures)
-    np.testing.assert_array_equal(
-        restored.compute(), restore_stack(movie, rgb=True, model=tiny_model_path)
-    )
+    np.testing.assert_array_equal(restored.compute(), restore_stack(movie, **how))
     assert pids[victim] not in client.run(os.getpid).values()
