@@ -28,11 +28,11 @@ def test_a_few_hundred_damaged_files(tmp_path: Path, tiny_model_path: Path) -> N
     command = Command(tmp_path, tiny_model_path)
 
     restored = 0
-    for run in range(300):
+    for run in range(200):
         random = Random(run)
         restored += command.run(mutated(random, SEEDS), random)
 
-    assert 20 < restored < 150  # the damage is neither too small nor too large
+    assert 20 < restored < 100  # the damage is neither too small nor too large
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Each run writes a damaged picture and has the command restore it with a tiny mod
 bytes, there must be an output and exit code 0, or one line that says why there is none and exit
 code 1; nothing else may be printed or left behind, and no run may take more than 10 s of work. The
 memory of the process is limited. Findings are written to files. A crash or a hang ends the process,
-and the file is ``input`` in the folder that is named at the beginning.
+and the folder that is named at the beginning has the file, ``input``, and what was ``said``.
 
 The engine "mutations" damages the seeds in `corpus` at random: the same seed gives the same files.
 "atheris" is libFuzzer, which keeps what reaches new lines of Pillow's and this project's Python

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import io
 import os
 import signal
 import time
@@ -41,7 +40,7 @@ class Command:
     Parameters
     ----------
     folder : Path
-        Empty; each input is written here, so that it can be found after a crash.
+        Empty; each input is written here, and what was said to it, to be found after a crash.
     model : Path
         A quick one.
     """
@@ -49,9 +48,10 @@ class Command:
     def __init__(self, folder: Path, model: Path) -> None:
         self._model = model
         self._source = folder / "input"
+        self._said = folder / "said"
         self._output = folder / "output"
         self._output.mkdir()
-        self._stderr = os.dup(2)  # for the traceback of a hang, during which 2 is a pipe
+        self._stderr = os.dup(2)  # for the traceback of a hang
         faulthandler.register(signal.SIGPROF, file=self._stderr, chain=True)
         self.slowest = 0.0
 
@@ -97,7 +97,7 @@ class Command:
         signal.setitimer(signal.ITIMER_PROF, _LONGEST_SECONDS)  # which ends the process
         faulthandler.dump_traceback_later(_LONGEST_WAIT, exit=True, file=self._stderr)
         try:
-            with _heard() as said:
+            with _heard(self._said):
                 code = main(words)
         except BaseException as error:
             raise Finding(f"{type(error).__name__} escaped: {error}") from error
@@ -105,7 +105,7 @@ class Command:
             signal.setitimer(signal.ITIMER_PROF, 0)
             faulthandler.cancel_dump_traceback_later()
         self.slowest = max(self.slowest, time.process_time() - started)
-        return code, said.getvalue()
+        return code, self._said.read_text(errors="replace")
 
     def _examine_info(self, code: int, said: str) -> None:
         failed = said.startswith("argan: failed: ") and said.count("\n") == 1
@@ -132,24 +132,18 @@ class Command:
 
 
 @contextlib.contextmanager
-def _heard() -> Iterator[io.StringIO]:
-    """Collect what Python and C libraries print, afterwards."""
-    said = io.StringIO()
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    os.set_blocking(write, False)
+def _heard(path: Path) -> Iterator[None]:
+    """Let what Python and C libraries print go to a file, where it is found after a crash, too."""
     kept = os.dup(2)
-    os.dup2(write, 2)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 2)
     try:
         with (
             open(2, "w", buffering=1, closefd=False) as stderr,
             contextlib.redirect_stderr(stderr),
             contextlib.redirect_stdout(stderr),
         ):
-            yield said
+            yield
     finally:
         os.dup2(kept, 2)
-        with contextlib.suppress(BlockingIOError):
-            said.write(os.read(read, 10_000).decode(errors="replace"))
-        for descriptor in (read, write, kept):
-            os.close(descriptor)
+        os.close(kept)
