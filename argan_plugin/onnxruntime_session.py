@@ -195,7 +195,7 @@ def _session(data: bytes, threads: int, providers: list[Any]) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL  # what fails is raised
     options.intra_op_num_threads = threads
-    # Blocks that are used again and again: they grow to what the largest tile takes (190 MB for the
+    # Blocks that are used again and again: they grow to what the largest tile takes (390 MB for the
     # shipped model) and no further. Without them images of changing sizes cut the heap of the C
     # library into pieces: 500 of them grew a process by 223 MB. See benchmarks/memory.json.
     options.enable_cpu_mem_arena = True

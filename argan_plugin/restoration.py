@@ -23,7 +23,7 @@ from argan_plugin.correction import Correction, applied
 from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel, open_model
-from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles, plan_tiles
+from argan_plugin.tiling import DEFAULT_TILE_PIXELS, map_tiles, plan_tiles
 from argan_plugin.windows import (
     ReadableArray,
     Window,
@@ -274,7 +274,7 @@ def apply_change(
         return result
     out = arrays.colour_view(result, channel_axis)
     # In strips, so that the pixels in float do not all exist at once.
-    rows = math.ceil(DEFAULT_TILE_SIZE**2 / pixels.shape[1])
+    rows = math.ceil(DEFAULT_TILE_PIXELS / pixels.shape[1])
     for start in range(0, len(pixels), rows):
         strip = slice(start, start + rows)
         out[strip] = applied(pixels[strip], change[strip], limits, strength)
@@ -306,7 +306,7 @@ def _range_of_windows(
 def _parts(source: Windows) -> Iterator[Window]:
     """Yield windows that cover a picture without overlap."""
     height, width = source.shape[:2]
-    for tile in plan_tiles(height, width, tile_size=DEFAULT_TILE_SIZE, halo=0, size_multiple=1):
+    for tile in plan_tiles(height, width, tile_size=None, halo=0, size_multiple=1):
         yield tile.write
 
 
@@ -348,7 +348,7 @@ def _map(
     return map_tiles(
         sparing,
         pixels,
-        tile_size=DEFAULT_TILE_SIZE if tile_size is None else tile_size,
+        tile_size=tile_size,
         halo=change.halo,
         size_multiple=change.size_multiple,
         out=out,

@@ -32,9 +32,10 @@ from numpy.typing import NDArray
 from argan_plugin.errors import DeviceError
 from argan_plugin.windows import Window, Windows
 
-DEFAULT_TILE_SIZE: Final = 1024
-"""Largest side, in pixels, of the area that one tile keeps. A halo of 32 costs 13 % of extra work
-then, and a tile needs the memory of about one megapixel. The benchmarks tune it."""
+DEFAULT_TILE_PIXELS: Final = 1624**2
+"""How many pixels a tile reads at most if no tile size is asked for. The halo of the shipped model
+makes 17 % of extra work for a picture of 12 megapixels then, and 24 % for larger ones, and ONNX
+Runtime takes 400 MB. Chosen by benchmarks/choices.py; docs/speed.md has its figures."""
 
 SMALLEST_TILE_SIZE: Final = 64
 """Where halving stops when memory runs out: below it, nearly all the work would be halo."""
@@ -58,7 +59,7 @@ def plan_tiles(
     height: int,
     width: int,
     *,
-    tile_size: int,
+    tile_size: int | None,
     halo: int,
     size_multiple: int | tuple[int, int],
     area: Window | None = None,
@@ -69,8 +70,9 @@ def plan_tiles(
     ----------
     height, width : int
         Size of the whole picture, at least 1.
-    tile_size : int
-        Largest side of the kept area, at least 1; rounded up to a multiple of `size_multiple`.
+    tile_size : int or None
+        Largest side of the kept area, at least 1; rounded up to a multiple of `size_multiple`. With
+        None, tiles have the shape that needs least work of those that read `DEFAULT_TILE_PIXELS`.
     halo : int
         Context on each side. It must be a multiple of the network's total stride.
     size_multiple : int or pair of int
@@ -84,12 +86,18 @@ def plan_tiles(
     -------
     list of Tile
     """
-    tile_size = checked_tile_size(tile_size)
     rows, columns = area or (slice(0, height), slice(0, width))
     multiples = (size_multiple,) * 2 if isinstance(size_multiple, int) else size_multiple
+    if tile_size is None:
+        area_size = rows.stop - rows.start, columns.stop - columns.start
+        sides = _cheapest_sides(area_size, halo, multiples)
+    else:
+        sides = (checked_tile_size(tile_size),) * 2
     spans = [
-        list(_spans(part, length, tile_size, halo, multiple))
-        for part, length, multiple in zip((rows, columns), (height, width), multiples, strict=True)
+        list(_spans(part, length, side, halo, multiple))
+        for part, length, side, multiple in zip(
+            (rows, columns), (height, width), sides, multiples, strict=True
+        )
     ]
     return [
         Tile(
@@ -106,7 +114,7 @@ def map_tiles(
     function: Callable[[NDArray[Any]], NDArray[Any]],
     image: NDArray[Any] | Windows,
     *,
-    tile_size: int,
+    tile_size: int | None,
     halo: int,
     size_multiple: int,
     out: NDArray[Any] | Windows | None = None,
@@ -200,6 +208,44 @@ def checked_tile_size(tile_size: int) -> int:
     if checked < 1:
         raise ValueError(f"tile_size must be at least 1, not {checked}")
     return checked
+
+
+def _cheapest_sides(
+    size: tuple[int, int], halo: int, multiples: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the sides of what each tile keeps, so that all tiles together read fewest pixels.
+
+    n tiles in a row read n - 1 times two halos more than there is: what is best is a square tile
+    for a large picture, and no cut at all along a side that is short enough.
+    """
+
+    def kept(axis: int, parts: int) -> int:
+        return math.ceil(size[axis] / parts / multiples[axis]) * multiples[axis]
+
+    def read(axis: int, parts: int) -> int:
+        # A part at the end of the picture has a halo on one side alone.
+        return size[axis] if parts == 1 else kept(axis, parts) + min(parts - 1, 2) * halo
+
+    def fewest_columns(longest: int) -> int:
+        """Return how many columns make each of them read at most `longest` pixels; 0 if none do."""
+        for columns in (1, 2):
+            if read(1, columns) <= longest:
+                return columns
+        largest = (longest - 2 * halo) // multiples[1] * multiples[1]
+        return math.ceil(size[1] / largest) if largest > 0 else 0
+
+    best: tuple[int, int, int] | None = None
+    for rows in range(1, math.ceil(size[0] / multiples[0]) + 1):
+        all_rows = size[0] + 2 * halo * (rows - 1)
+        if best is not None and all_rows * size[1] >= best[0]:
+            break  # more rows cannot be better, whatever the columns
+        columns = fewest_columns(DEFAULT_TILE_PIXELS // read(0, rows))
+        pixels = all_rows * (size[1] + 2 * halo * (columns - 1))
+        if columns and (best is None or pixels < best[0]):
+            best = pixels, rows, columns
+    if best is None:  # halos alone are more than a tile should read
+        return 2 * halo, 2 * halo
+    return kept(0, best[1]), kept(1, best[2])
 
 
 def _spans(

@@ -28,7 +28,7 @@ from PIL import Image, ImageFilter
 
 import argan_plugin
 from argan_plugin.model import open_model
-from argan_plugin.tiling import DEFAULT_TILE_SIZE, map_tiles
+from argan_plugin.tiling import map_tiles
 from benchmarks.conditions import conditions_now, save
 from benchmarks.peer_networks import ARCNN, DNCNN3, PeerNetwork
 from export.runtimes import open_onnxruntime
@@ -138,7 +138,7 @@ def _tiled(
     return map_tiles(
         restore,
         image,
-        tile_size=DEFAULT_TILE_SIZE,
+        tile_size=None,
         halo=halo,
         size_multiple=size_multiple,
         out=np.empty_like(image),

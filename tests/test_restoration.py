@@ -161,7 +161,7 @@ def test_its_two_halves_make_the_whole(
     strength: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("argan_plugin.restoration.DEFAULT_TILE_SIZE", 40)  # strips too
+    monkeypatch.setattr("argan_plugin.restoration.DEFAULT_TILE_PIXELS", 1600)  # strips too
     picture = _as(photo, dtype, None)
     change = luma_change(picture, model=model)
     assert change.shape == photo.shape[:2]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from argan_plugin import tiling
 from argan_plugin.errors import DeviceError
-from argan_plugin.tiling import SMALLEST_TILE_SIZE, map_tiles, plan_tiles
+from argan_plugin.tiling import SMALLEST_TILE_SIZE, Tile, map_tiles, plan_tiles
 
 _SIZES = st.integers(1, 300)
 
@@ -44,6 +45,44 @@ def test_tiles_cover_each_pixel_once_on_the_grid_with_their_halo(
             assert read.stop - write.stop == min(halo, length - write.stop)
             assert 0 < write.stop - write.start <= largest
     assert (covered == 1).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(height=_SIZES, width=_SIZES, halo=st.sampled_from([0, 8, 24, 64]), side=st.integers(60, 200))
+def test_the_default_tiles_read_fewest_pixels(
+    height: int, width: int, halo: int, side: int
+) -> None:
+    def pixels(tile: Tile) -> int:
+        return int(np.prod([part.stop - part.start for part in tile.read]))
+
+    def plan(tile_size: int | None, largest: int) -> list[int]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tiling, "DEFAULT_TILE_PIXELS", largest)
+            tiles = plan_tiles(height, width, tile_size=tile_size, halo=halo, size_multiple=8)
+        covered = np.zeros((height, width), int)
+        for tile in tiles:
+            covered[tile.write] += 1
+        assert (covered == 1).all()
+        return [pixels(tile) for tile in tiles]
+
+    chosen = plan(None, side**2)
+    if height * width <= side**2:
+        assert chosen == [height * width]
+    # No tiling into squares that keeps within the limit reads less, but for the last row's and
+    # column's rounding to the grid.
+    for tile_size in range(8, 304, 8):
+        squares = plan(tile_size, 0)
+        if max(squares) <= side**2:
+            assert max(chosen) <= side**2
+            assert sum(chosen) <= 1.1 * sum(squares)
+
+
+def test_the_default_tiles_of_large_pictures_are_square() -> None:
+    tiles = plan_tiles(20_000, 20_000, tile_size=None, halo=96, size_multiple=8)
+    sides = {part.stop - part.start for tile in tiles[16:20] for part in tile.write}
+    assert max(sides) - min(sides) < 100
+    # A halo that leaves no room is not refused.
+    assert len(plan_tiles(5000, 5000, tile_size=None, halo=900, size_multiple=8)) == 9
 
 
 def test_tiles_are_of_nearly_equal_size() -> None:

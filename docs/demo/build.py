@@ -15,12 +15,13 @@ from pathlib import Path
 
 from argan_plugin.errors import ArganError
 from argan_plugin.model_file import inspect_model, read_model_file
-from argan_plugin.tiling import DEFAULT_TILE_SIZE
 from argan_plugin.weights import check_shipped, find_model
 
 _HERE = Path(__file__).parent
 _SAMPLE = _HERE.parent.parent / "argan_plugin" / "samples" / "vintage_cars.jpg"
 _PAGE = ("index.html", "style.css", "page.js", "worker.js", "restore.js")
+# A browser gives WebAssembly less memory than a computer has.
+_TILE_SIZE = 1024
 _RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 
 
@@ -76,7 +77,7 @@ def build(output: Path, *, model: str | None, modules: Path) -> None:
         "license": info.license,
         "halo": info.halo,
         "sizeMultiple": info.size_multiple,
-        "tileSize": DEFAULT_TILE_SIZE,
+        "tileSize": _TILE_SIZE,
     }
     (output / "ort").mkdir(parents=True, exist_ok=True)
     for name in _PAGE:
