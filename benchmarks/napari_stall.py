@@ -15,13 +15,14 @@ import argparse
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 
 from argan_plugin import _widget
+from argan_plugin.devices import Device
 
 
 class StallMeter:
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=3000)
     parser.add_argument("--width", type=int, default=4000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--device", choices=get_args(Device), default="auto")
     options = parser.parse_args()
 
     viewer = napari.Viewer()
@@ -106,6 +108,7 @@ def main() -> None:
     wait(3)
     note("nothing")
     widget = _widget.RestorationWidget(viewer)
+    widget["settings"]["device"].value = options.device
     viewer.window.add_dock_widget(widget)
     meter.restart()
     wait_until(lambda: widget["settings"]["device_found"].value.startswith("Runs on"))
