@@ -6,7 +6,6 @@ import io
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from argan_plugin.coefficients import (
     nearest_consistent,
     read_luma_coefficients,
 )
+from argan_plugin.decoding import decoding, opened
 from argan_plugin.devices import Device
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
 from argan_plugin.model import RestorationModel
@@ -86,8 +86,12 @@ def restore_jpeg(
     >>> restored = restore_jpeg("photo.jpg")  # doctest: +SKIP
     """
     check_strength(strength)
-    name, data = _contents(source)
-    pixels = _decoded(data, name)
+    name = "the given bytes" if isinstance(source, bytes) else os.fspath(source)
+    with decoding(name, "a JPEG file"), opened(source) as file:
+        data = file.read()
+        image = Image.open(io.BytesIO(data), formats=("JPEG",))
+        image.load()
+    pixels = _pixels(image, name)
     if not consistent:
         return restore(
             pixels,
@@ -178,25 +182,8 @@ def consistent_change(
     return result
 
 
-def _contents(source: str | os.PathLike[str] | bytes) -> tuple[str, bytes]:
-    """Return what to call a file in messages, and what it holds."""
-    if isinstance(source, bytes):
-        return "the given bytes", source
-    try:
-        return os.fspath(source), Path(source).read_bytes()
-    except OSError as error:
-        raise ImageFileError(f"{source}: cannot be read: {error.strerror}.") from error
-
-
-def _decoded(data: bytes, name: str) -> NDArray[np.uint8]:
-    """Return the pixels of a grey or RGB JPEG file's contents."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            image.load()
-    except Exception as error:  # Pillow's decoder raises nearly anything at damaged files
-        raise ImageFileError(
-            f"{name}: expected a JPEG file, but it cannot be decoded ({error})."
-        ) from error
+def _pixels(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    """Return the pixels of a grey or RGB picture."""
     if image.mode not in ("L", "RGB"):
         raise UnsupportedImageError(
             f"{name}: expected a grey or RGB JPEG file, but its mode is {image.mode}; convert it "

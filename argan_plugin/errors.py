@@ -42,3 +42,8 @@ class NothingToRestore(ImageFileError):
 
 class Cancelled(ArganError):
     """The caller set the `cancel` event; there is no result, and the model can be used again."""
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error of some library says, as one line of bearable length."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

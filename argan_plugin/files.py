@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 
 from argan_plugin.bands import RESTORED_MODES
-from argan_plugin.errors import ImageFileError, NothingToRestore, UnsupportedImageError
+from argan_plugin.decoding import decoding, opened
+from argan_plugin.errors import ImageFileError, NothingToRestore
 from argan_plugin.formats import READ_FORMATS
 from argan_plugin.metadata import Metadata, descriptive_exif, read_metadata
 from argan_plugin.native_stderr import silenced
@@ -36,10 +35,6 @@ _ADVICE = {
 _CONVERTED = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 
 _WHITE_IS_ZERO = 0  # of TIFF's PhotometricInterpretation
-
-
-class DamagedFileError(ImageFileError):
-    """A picture file that is damaged or cut off, so that not all of it can be decoded."""
 
 
 @contextlib.contextmanager
@@ -90,37 +85,14 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         If it cannot be read for another reason, is no such picture, or has a mode that cannot be
         restored. All messages begin with the path.
     """
-    try:
-        # Pillow would wait for ever at a named pipe.
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise ImageFileError(f"{path}: expected a picture file, but this is no regular file.")
+    with (
+        decoding(path, "a picture (JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF)"),
         # Given a name, Pillow would map some files into memory, and crash if one shrinks meanwhile.
-        with (
-            Path(path).open("rb") as file,
-            silenced(),  # decoders print what they find odd
-            Image.open(file, formats=READ_FORMATS) as image,
-        ):
-            return _read(path, file, image)
-    except ImageFileError:
-        raise
-    except UnsupportedImageError as error:
-        raise ImageFileError(f"{path}: {error}.") from error
-    except UnidentifiedImageError as error:
-        raise ImageFileError(
-            f"{path}: expected a picture (JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF), but this is "
-            "none, or its beginning is damaged."
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ImageFileError(
-            f"{path}: has more pixels than are allowed for safety. If you trust the file, "
-            f"allow more with --max-pixels. ({error})"
-        ) from error
-    except Exception as error:  # Pillow's decoders raise nearly anything at damaged files
-        if isinstance(error, OSError) and error.errno is not None:
-            raise ImageFileError(f"{path}: cannot be read: {error.strerror}.") from error
-        raise DamagedFileError(
-            f"{path}: cannot be decoded, it is damaged or cut off ({reason_of(error)})."
-        ) from error
+        opened(path) as file,
+        silenced(),  # decoders print what they find odd
+        Image.open(file, formats=READ_FORMATS) as image,
+    ):
+        return _read(path, file, image)
 
 
 def _read(path: str | os.PathLike[str], file: IO[bytes], image: Image.Image) -> Picture:
@@ -233,9 +205,3 @@ def _plays(image: Image.Image) -> int:
     # A GIF file says how often it is shown again, and without a word it is shown once.
     loop = image.info.get("loop")
     return 1 if loop is None else loop and loop + 1
-
-
-def reason_of(error: Exception) -> str:
-    """Say in a few words what an exception of Pillow or of the system means."""
-    system_says = error.strerror if isinstance(error, OSError) else None
-    return (system_says or str(error) or type(error).__name__).rstrip(".")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from argan_plugin import color, dct
-from argan_plugin.errors import ImageFileError
+from argan_plugin.decoding import decoding, opened
 from argan_plugin.formats import READ_FORMATS
 from argan_plugin.jpeg import JpegInfo, read_jpeg_info
 from argan_plugin.traces import Compression, find_compression, middle
@@ -24,7 +19,7 @@ from argan_plugin.traces import Compression, find_compression, middle
 WORTHWHILE_UP_TO: Final = 90
 """The highest JPEG quality at which restoring gains more than it may spoil.
 
-Measured by ``benchmarks/real_files.py``: see docs/real-files.md.
+Measured by ``benchmarks/harmless.py``: see docs/real-files.md.
 """
 
 _WHITE = 255
@@ -82,26 +77,13 @@ def inspect_jpeg(source: str | os.PathLike[str] | bytes) -> JpegInspection:
     >>> if inspect_jpeg("photo.jpg").worthwhile: ...  # doctest: +SKIP
     """
     name = "the given bytes" if isinstance(source, bytes) else os.fspath(source)
-    try:
-        with _opened(source) as file, Image.open(file, formats=READ_FORMATS) as image:
-            levels = grey_levels(_middle_pixels(image))
-            kind, (width, height), mode = str(image.format), image.size, image.mode
-    except ImageFileError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ImageFileError(
-            f"{name}: expected a picture file, but this is none, or its beginning is damaged."
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ImageFileError(
-            f"{name}: has more pixels than are allowed for safety ({error})."
-        ) from error
-    except Exception as error:  # Pillow's decoders raise nearly anything at damaged files
-        if isinstance(error, OSError) and error.errno is not None:
-            raise ImageFileError(f"{name}: cannot be read: {error.strerror}.") from error
-        raise ImageFileError(
-            f"{name}: cannot be decoded, it is damaged or cut off ({error})."
-        ) from error
+    with (
+        decoding(name, "a picture file"),
+        opened(source) as file,
+        Image.open(file, formats=READ_FORMATS) as image,
+    ):
+        levels = grey_levels(_middle_pixels(image))
+        kind, (width, height), mode = str(image.format), image.size, image.mode
     header = read_jpeg_info(source) if kind in ("JPEG", "MPO") else None
     earlier = find_earlier(levels, header)
     worthwhile, reason = _judge(header, earlier)
@@ -180,18 +162,6 @@ def _judge(file: JpegInfo | None, earlier: Compression | None) -> tuple[bool, st
         f"above quality {WORTHWHILE_UP_TO} there is little to gain and something to lose, "
         "and the pixels show no earlier, stronger compression"
     )
-
-
-@contextlib.contextmanager
-def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[IO[bytes]]:
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-        return
-    # Pillow would wait for ever at a named pipe.
-    if not stat.S_ISREG(Path(source).stat().st_mode):
-        raise ImageFileError(f"{source}: expected a picture file, but this is no regular file.")
-    with Path(source).open("rb") as file:
-        yield file
 
 
 def _middle_pixels(image: Image.Image) -> NDArray[Any]:

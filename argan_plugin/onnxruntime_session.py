@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argan_plugin import devices
-from argan_plugin.errors import Cancelled, DeviceError, ModelError
+from argan_plugin.errors import Cancelled, DeviceError, ModelError, one_line
 from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -54,8 +54,8 @@ def open_on_cpu(data: bytes, threads: int) -> OnnxRuntimeSession:
         return OnnxRuntimeSession(_session(data, threads, [_CPU]))
     except Exception as error:  # onnxruntime's exceptions have no common base
         if _lacks_memory(error):
-            raise MemoryError(_one_line(error)) from error
-        raise ModelError(f"ONNX Runtime cannot open the model: {_one_line(error)}") from error
+            raise MemoryError(one_line(error)) from error
+        raise ModelError(f"ONNX Runtime cannot open the model: {one_line(error)}") from error
 
 
 def open_on_cuda(data: bytes, threads: int) -> OnnxRuntimeSession:
@@ -118,7 +118,7 @@ class OnnxRuntimeSession:
         except Exception as error:  # onnxruntime's exceptions have no common base
             if cancel is not None and cancel.is_set():
                 raise Cancelled("Restoration was cancelled.") from None
-            reason = _one_line(error)
+            reason = one_line(error)
             if _lacks_memory(error):
                 raise MemoryError(reason) from error
             if self.device == "cuda":
@@ -181,7 +181,7 @@ def _cuda_session(data: bytes, threads: int) -> tuple[Any, str]:
             onnxruntime.preload_dlls()
         session = _session(data, threads, [(_CUDA, _CUDA_OPTIONS), _CPU])
     except Exception as error:  # onnxruntime's exceptions have no common base
-        return None, _one_line(error)
+        return None, one_line(error)
     finally:
         onnxruntime.set_default_logger_severity(_WARNING)
     if _uses_cuda(session):
@@ -219,8 +219,3 @@ def _lacks_memory(error: Exception) -> bool:
     # All of the message: what matters comes after long names of nodes and files.
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
-
-
-def _one_line(error: Exception) -> str:
-    """Return the message of an error of ONNX Runtime as one line of bearable length."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

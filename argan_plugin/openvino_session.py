@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from argan_plugin.errors import Cancelled, DeviceError, ModelError
+from argan_plugin.errors import Cancelled, DeviceError, ModelError, one_line
 
 # It waits this long before it looks at the caller's event; stopping the run takes longer than that.
 _CANCEL_POLL_MILLISECONDS = 20
@@ -44,11 +44,11 @@ def open_on_cpu(data: bytes, threads: int) -> OpenVinoSession:
         core.get_versions("CPU")
     except ImportError as error:
         raise DeviceError(
-            f"OpenVINO cannot be imported: {_one_line(error)}. Install it with "
+            f"OpenVINO cannot be imported: {one_line(error)}. Install it with "
             '`pip install "argan-plugin[openvino]"`, or use device="auto".'
         ) from error
     except Exception as error:  # its own exceptions, which are RuntimeErrors today
-        raise DeviceError(f"OpenVINO does not start: {_one_line(error)}.") from error
+        raise DeviceError(f"OpenVINO does not start: {one_line(error)}.") from error
     settings = {
         # One picture at a time, by all threads.
         "PERFORMANCE_HINT": "LATENCY",
@@ -62,7 +62,7 @@ def open_on_cpu(data: bytes, threads: int) -> OpenVinoSession:
     try:
         return OpenVinoSession(core.compile_model(core.read_model(data), "CPU", settings))
     except Exception as error:
-        raise ModelError(f"OpenVINO cannot open the model: {_one_line(error)}") from error
+        raise ModelError(f"OpenVINO cannot open the model: {one_line(error)}") from error
 
 
 class OpenVinoSession:
@@ -119,8 +119,8 @@ class OpenVinoSession:
             return output  # it keeps the request's memory alive
         except RuntimeError as error:
             if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-                raise MemoryError(_one_line(error)) from error
-            raise ModelError(f"The model failed: {_one_line(error)}") from error
+                raise MemoryError(one_line(error)) from error
+            raise ModelError(f"The model failed: {one_line(error)}") from error
 
 
 def _end(request: Any) -> None:
@@ -143,8 +143,3 @@ def _openvino() -> Any:
     import openvino
 
     return openvino
-
-
-def _one_line(error: Exception) -> str:
-    """Return the message of an error as one line of bearable length."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -131,13 +131,7 @@ def restore(
         for window in _parts(source):
             target[window] = source[window]
         return result
-    change = Correction(
-        _open(model, device),
-        limits,
-        chroma=chroma and len(source.shape) == 3,
-        gaps=nonfinite == "pass" and source.dtype.kind == "f",
-        cancel=cancel,
-    )
+    change = _correction(source, limits, nonfinite, model, device, cancel, chroma=chroma)
 
     def restored(window: NDArray[Any]) -> NDArray[Any]:
         pixels = without_alpha(window)
@@ -180,13 +174,7 @@ def luma_change(
         As `restore` does.
     """
     pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
-    change = Correction(
-        _open(model, device),
-        limits,
-        chroma=False,
-        gaps=nonfinite == "pass" and pixels.dtype.kind == "f",
-        cancel=cancel,
-    )
+    change = _correction(pixels, limits, nonfinite, model, device, cancel, chroma=False)
     return _map(change, pixels, change, tile_size, progress, out=None)
 
 
@@ -220,13 +208,7 @@ def colour_change(
         As `restore` does.
     """
     pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
-    change = Correction(
-        _open(model, device),
-        limits,
-        chroma=pixels.ndim == 3,
-        gaps=nonfinite == "pass" and pixels.dtype.kind == "f",
-        cancel=cancel,
-    )
+    change = _correction(pixels, limits, nonfinite, model, device, cancel, chroma=True)
     return _map(change, pixels, change, tile_size, progress, out=None)
 
 
@@ -314,6 +296,26 @@ def check_strength(strength: float) -> None:
     """Raise ValueError if `restore` does not take this strength."""
     if not 0 <= strength <= _LARGEST_STRENGTH:
         raise ValueError(f"strength must be 0 to {_LARGEST_STRENGTH}, not {strength}")
+
+
+def _correction(
+    source: NDArray[Any] | Windows,
+    limits: ValueRange,
+    nonfinite: Nonfinite,
+    model: _Model,
+    device: Device,
+    cancel: threading.Event | None,
+    *,
+    chroma: bool,
+) -> Correction:
+    """Return what finds the change of a window; a grey picture has no chroma."""
+    return Correction(
+        _open(model, device),
+        limits,
+        chroma=chroma and len(source.shape) == 3,
+        gaps=nonfinite == "pass" and source.dtype.kind == "f",
+        cancel=cancel,
+    )
 
 
 def _open(model: _Model, device: Device) -> RestorationModel:

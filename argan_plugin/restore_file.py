@@ -11,8 +11,9 @@ from argan_plugin.bands import part_of, restore_bands
 from argan_plugin.batch import Job
 from argan_plugin.coefficients import LumaCoefficients
 from argan_plugin.consistency import restore_consistently
+from argan_plugin.decoding import DamagedFileError
 from argan_plugin.errors import ArganError, ImageFileError, NothingToRestore
-from argan_plugin.files import DamagedFileError, read_picture
+from argan_plugin.files import read_picture
 from argan_plugin.jpeg_sources import check_needed, stated_coefficients
 from argan_plugin.model import RestorationModel
 from argan_plugin.picture import Picture

@@ -8,7 +8,8 @@ import threading
 
 from PIL import ImageFile
 
-from argan_plugin.files import DamagedFileError, read_picture
+from argan_plugin.decoding import DamagedFileError
+from argan_plugin.files import read_picture
 from argan_plugin.picture import Picture
 
 _NOTE = "is damaged or cut off; what is there was restored, the rest is blank"

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from argan_plugin.decoding import reason_of
 from argan_plugin.errors import ImageFileError
-from argan_plugin.files import reason_of
 from argan_plugin.formats import FORMAT_OF_SUFFIX, HOLD_CMYK, why_not
 from argan_plugin.metadata import save_options
 from argan_plugin.picture import Picture

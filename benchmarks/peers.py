@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 import argan_plugin
+from argan_plugin.devices import Device
 from argan_plugin.model import open_model
 from argan_plugin.tiling import map_tiles
 from benchmarks.conditions import conditions_now, save
@@ -88,9 +89,15 @@ def picture(megapixels: float) -> Luma:
     return np.ascontiguousarray(np.tile(sample, copies)[:height, :width])
 
 
-def _argan(image: Luma, threads: int, _folder: Path) -> Work:
-    model = argan_plugin.RestorationModel(device="cpu", threads=threads)
-    return lambda: argan_plugin.restore(image, model=model)
+def _argan(device: Device) -> Callable[[Luma, int, Path], Work]:
+    def prepare(image: Luma, threads: int, _folder: Path) -> Work:
+        try:
+            model = argan_plugin.RestorationModel(device=device, threads=threads)
+        except argan_plugin.DeviceError as error:
+            raise MissingProgramError(str(error)) from error
+        return lambda: argan_plugin.restore(image, model=model)
+
+    return prepare
 
 
 def _torch(image: Luma, threads: int, _folder: Path) -> Work:
@@ -176,7 +183,8 @@ def _program(*command: str) -> Callable[[Luma, int, Path], Work]:
 
 
 METHODS: dict[str, Callable[[Luma, int, Path], Work]] = {
-    "ARGAN, `restore`": _argan,
+    "ARGAN, ONNX Runtime": _argan("cpu"),
+    "ARGAN, OpenVINO": _argan("openvino"),
     "ARGAN, torch": _torch,
     "AR-CNN": _network(ARCNN),
     "DnCNN-3": _network(DNCNN3),

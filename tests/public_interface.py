@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import argan_plugin
-from argan_plugin import cli, info_command, model_command, ome_zarr, stacks
+from argan_plugin import info_command, model_command, ome_zarr, options, stacks
 
 SNAPSHOT = Path(__file__).with_suffix(".txt")
 _ROOT = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def describe() -> str:
             ):
                 lines += _member(f"{module.__name__.removeprefix('argan_plugin.')}.{name}", member)
     lines += ["", "# Command"]
-    for parser in (cli._restore_parser(), info_command._parser(), model_command._parser()):
+    for parser in (options.restore_parser(), info_command._parser(), model_command._parser()):
         lines += _options(parser)
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines += ["", "# Extras", *sorted(project["optional-dependencies"])]

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import argan_plugin
-from argan_plugin import cli, restore_file, weights
+from argan_plugin import restore_file, weights
 from argan_plugin.cli import main
 from argan_plugin.formats import FORMAT_OF_SUFFIX
 from argan_plugin.jpeg import read_jpeg_info
+from argan_plugin.options import SUFFIX_OF_FORMAT
 from argan_plugin.restoration import restore
 from argan_plugin.writing import write_picture
 
@@ -222,7 +223,7 @@ def test_what_cannot_be_written_is_said_before_the_work(
 
 
 def test_formats_can_be_written() -> None:
-    assert set(cli._SUFFIX_OF_FORMAT.values()) <= set(FORMAT_OF_SUFFIX)
+    assert set(SUFFIX_OF_FORMAT.values()) <= set(FORMAT_OF_SUFFIX)
 
 
 def test_existing_output_is_kept_unless_told(

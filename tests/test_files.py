@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from argan_plugin.decoding import DamagedFileError
 from argan_plugin.errors import ImageFileError, NothingToRestore
-from argan_plugin.files import DamagedFileError, read_picture, strict_decoding
+from argan_plugin.files import read_picture, strict_decoding
 from argan_plugin.truncated import read_what_is_there
 from tests.picture_files import INKS, PIXELS, colour, encoded
 

@@ -17,7 +17,7 @@ _WIDTH = 92  # columns of a code block on the site
 
 # Modules that make a parser, and the functions that do.
 _PARSERS = (
-    ("argan_plugin.cli", "_restore_parser"),
+    ("argan_plugin.options", "restore_parser"),
     ("argan_plugin.info_command", "_parser"),
     ("argan_plugin.model_command", "_parser"),
     ("training.__main__", "_parser"),
