@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,9 @@ def _train(options: argparse.Namespace) -> None:
 
     folder = options.output or Path("runs", options.recipe)
     if options.resume:
-        if options.set or options.init_from:
+        if options.set or options.init_from or options.deepen:
             raise ValueError(
-                "--resume goes on with the run's own settings: drop --set, --init-from"
+                "--resume goes on with the run's own settings: drop --set, --init-from, --deepen"
             )
         config = resumed_config(folder)
     else:
@@ -56,6 +57,8 @@ def _train(options: argparse.Namespace) -> None:
         config = RECIPES[options.recipe]()
         for setting in options.set:
             config = override(config, setting)
+    if options.deepen and options.init_from is None:
+        raise ValueError("--deepen: expected --init-from, with the weights that get more blocks")
     if options.iterations is not None:
         config = replace(config, iterations=options.iterations)
     machine = Machine(
@@ -73,6 +76,7 @@ def _train(options: argparse.Namespace) -> None:
             machine=machine,
             resume=options.resume,
             init_from=options.init_from,
+            deepen=lambda generator: reduce(override, options.deepen, generator),
         )
     except TrainingDiverged as error:
         raise ValueError(str(error)) from error
@@ -133,7 +137,7 @@ def override(config: Any, setting: str) -> Any:
     field, dot, rest = name.partition(".")
     known = [known.name for known in fields(config)] if is_dataclass(config) else []
     if not equals or field not in known:
-        raise ValueError(f"--set: expected FIELD=VALUE with a field of the recipe, got {setting!r}")
+        raise ValueError(f"expected FIELD=VALUE with a field of the recipe, got {setting!r}")
     if dot:
         return replace(config, **{field: override(getattr(config, field), f"{rest}={text}")})
     try:
@@ -168,6 +172,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="start from the weights of a .safetensors file",
+    )
+    train.add_argument(
+        "--deepen",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="give that file's network more residual blocks, such as bottleneck_blocks=4; "
+        "they begin as the identity",
     )
     train.add_argument("--iterations", type=int, metavar="N", help="length of the run")
     train.add_argument(

@@ -26,7 +26,7 @@ from training.config import (
     generator_to_dict,
     to_dict,
 )
-from training.generator import UNet, UNetConfig
+from training.generator import ResidualBlock, UNet, UNetConfig
 from training.paper_networks import PaperGenerator
 
 FORMAT_VERSION = 1
@@ -66,6 +66,37 @@ class Weights:
         except RuntimeError as error:
             raise CheckpointError(f"The weights do not fit their network: {error}") from error
         return network.eval()
+
+
+def load_into(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Give ``network`` the weights ``state``; residual blocks that they lack begin as the identity.
+
+    So a deeper network starts with the results of the shallower one.
+
+    Raises
+    ------
+    CheckpointError
+        If the weights lack more than whole blocks, or do not fit.
+    """
+    lacking = network.state_dict().keys() - state.keys()
+    blocks = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, ResidualBlock) and f"{name}.conv2.weight" in lacking
+    }
+    for block in blocks.values():
+        nn.init.zeros_(block.conv2.weight)
+        assert block.conv2.bias is not None
+        nn.init.zeros_(block.conv2.bias)
+    begun = {
+        key: value
+        for key, value in network.state_dict().items()
+        if key in lacking and key.rpartition(".conv")[0] in blocks
+    }
+    try:
+        network.load_state_dict(state | begun)
+    except RuntimeError as error:
+        raise CheckpointError(f"The weights do not fit their network: {error}") from error
 
 
 def build_generator(config: GeneratorConfig) -> UNet | PaperGenerator:

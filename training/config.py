@@ -21,6 +21,10 @@ class DegradationConfig:
     low_quality_bias: float = 1.7
     """Qualities are ``low + (high - low) * u**bias``, u uniform: 1 is uniform, more favours low."""
 
+    aligned: float = 0.0
+    """Share of patches cut on the 8x8 grid of the last compression, as whole files lie on theirs.
+    The others are cut at any offset, as screenshots of pictures are."""
+
     clean: float = 0.0
     """Share of pairs without any compression: they teach the network when not to act."""
 
@@ -47,6 +51,7 @@ class DegradationConfig:
         if self.low_quality_bias <= 0:
             raise ValueError(f"low_quality_bias: expected > 0, got {self.low_quality_bias}")
         for name in (
+            "aligned",
             "clean",
             "recompressed",
             "resized",

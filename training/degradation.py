@@ -129,10 +129,10 @@ def _compress_and_cut(
     config: DegradationConfig,
     rng: np.random.Generator,
 ) -> tuple[Luma, Luma]:
-    """Compress ``image`` and cut a patch out of it and ``pristine``, at any offset to the grid."""
+    """Compress ``image`` and cut a patch out of it and ``pristine``."""
     low, high = config.quality
     quality = round(low + (high - low) * rng.random() ** config.low_quality_bias)
-    offset = _offset(rng)
+    offset = (0, 0) if rng.random() < config.aligned else _offset(rng)
     compressed = _compress(image, quality, config, rng)
     return _cut(compressed, patch_size, offset), _cut(pristine, patch_size, offset)
 

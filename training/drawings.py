@@ -19,6 +19,8 @@ Luma = NDArray[np.uint8]
 _PLAIN_SHARE = 0.7  # the others are captions and marks on a photograph
 _SMOOTH_SHARE = 0.6  # drawn at twice the size, then reduced; the others have hard edges
 _MOST_MARKS = 12
+_DITHERED_SHARE = 0.1  # the whole source in black and white, as scans and old printers have it
+_MOST_PERIOD = 4
 _FONT_SIZES = (8, 40)
 _CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
 
@@ -39,13 +41,15 @@ def draw(source: Luma, rng: np.random.Generator) -> Luma:
         uint8 ``(height, width)``.
     """
     height, width = source.shape
+    if rng.random() < _DITHERED_SHARE:
+        return np.asarray(Image.fromarray(source).convert("1").convert("L"))
     scale = 2 if rng.random() < _SMOOTH_SHARE else 1
     if rng.random() < _PLAIN_SHARE:
         image = Image.new("L", (width * scale, height * scale), _shade(rng))
     else:
         image = Image.fromarray(source).resize((width * scale, height * scale))
     canvas = ImageDraw.Draw(image)
-    marks = (_text, _text, _lines, _box, _bars)
+    marks = (_text, _text, _lines, _box, _bars, _pattern)
     for _ in range(int(rng.integers(1, _MOST_MARKS + 1))):
         mark: Callable[..., None] = marks[rng.integers(len(marks))]
         mark(canvas, image.size, scale, rng)
@@ -111,3 +115,16 @@ def _bars(
             else (x, y + start, x + length, y + start + thickness - 1)
         )
         canvas.rectangle(box, fill=shade)
+
+
+def _pattern(
+    canvas: ImageDraw.ImageDraw, size: tuple[int, int], scale: int, rng: np.random.Generator
+) -> None:
+    """Fill a box with a pattern of few pixels: dots, bars, a chequerboard, a screen of print."""
+    (x0, y0), (x1, y1) = _point(size, rng), _point(size, rng)
+    width, height = abs(x1 - x0) + 1, abs(y1 - y0) + 1
+    period = rng.integers(1, _MOST_PERIOD + 1, size=2)
+    cell = np.kron(rng.random(period) < 0.5, np.ones((scale, scale))).astype(bool)
+    repeats = -(-height // cell.shape[0]), -(-width // cell.shape[1])
+    mask = Image.fromarray(np.tile(cell, repeats)[:height, :width])
+    canvas.bitmap((min(x0, x1), min(y0, y1)), mask, fill=_shade(rng))

@@ -18,12 +18,13 @@ from training.paper_networks import PaperGeneratorConfig
 # picture that needs nothing. Shares: docs/experiments.md.
 _WORLD = DegradationConfig(
     quality=(5, 95),
+    aligned=0.7,
     low_quality_bias=1.7,  # half of the pictures at or below quality 33
     clean=0.08,
     recompressed=0.10,
     resized=0.07,
     other_tables=0.15,
-    drawings=0.03,
+    drawings=0.05,
     studio_range=0.25,
 )
 

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +16,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
-from training.checkpoint import build_generator, load_weights
-from training.config import TrainingConfig
+from training.checkpoint import build_generator, load_into, load_weights
+from training.config import GeneratorConfig, TrainingConfig
 from training.datasets import (
     PictureFolderError,
     PictureStore,
@@ -51,6 +51,7 @@ def train(
     machine: Machine | None = None,
     resume: bool = False,
     init_from: Path | None = None,
+    deepen: Callable[[GeneratorConfig], GeneratorConfig] | None = None,
 ) -> Path:
     """Run ``config`` on the pictures below ``images`` and return the file with the weights.
 
@@ -67,7 +68,9 @@ def train(
     resume
         Go on from ``folder/last.ckpt``, exactly as if the run had not stopped.
     init_from
-        Start from the weights of a ``.safetensors`` file instead of from scratch.
+        Start from the weights of a ``.safetensors`` file, and its network, instead of from scratch.
+    deepen
+        Gives that network more residual blocks; they begin as the identity.
 
     Raises
     ------
@@ -83,13 +86,14 @@ def train(
         torch.set_num_threads(machine.threads)
     weights = load_weights(init_from) if init_from is not None else None
     if weights is not None:
-        config = replace(config, generator=weights.generator)
+        shape = weights.generator if deepen is None else deepen(weights.generator)
+        config = replace(config, generator=shape)
     fabric = launch(config, machine)
     torch.manual_seed(config.seed)
 
     network = build_generator(config.generator)
     if weights is not None:
-        network.load_state_dict(weights.state)
+        load_into(network, weights.state)
     generator = make_player(fabric, network, config.optimizer, compiled=config.compile)
     discriminator = None
     if config.adversarial is not None:
