@@ -263,7 +263,9 @@ def test_files_without_a_luma_plane(photo: Picture, kind: str, tiny_model_path: 
 def test_files_that_are_none(tmp_path: Path, photo: Picture) -> None:
     with pytest.raises(ImageFileError, match=r"gone\.jpg: cannot be read: No such file"):
         restore_jpeg(tmp_path / "gone.jpg")
-    with pytest.raises(ImageFileError, match="the given bytes: expected a JPEG file, but this is none"):
+    with pytest.raises(
+        ImageFileError, match="the given bytes: expected a JPEG file, but this is none"
+    ):
         restore_jpeg(b"no picture")
     with pytest.raises(ImageFileError, match="cannot be decoded"):
         restore_jpeg(encoded(photo)[:2000])

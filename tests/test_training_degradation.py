@@ -55,6 +55,13 @@ def test_one_compression_is_what_pillow_makes_of_the_source() -> None:
     assert (whole[top : top + SIZE, left : left + SIZE] == compressed).all()
 
 
+def test_aligned_patches_lie_on_the_grid_of_their_compression() -> None:
+    config = DegradationConfig(quality=(20, 20), aligned=1.0)
+    for compressed, pristine in pairs(config, 3):
+        # the blocks of grey JPEG know nothing of each other
+        assert (round_trip(pristine, quality=20) == compressed).all()
+
+
 def test_patches_lie_at_every_offset_to_the_grid() -> None:
     config = DegradationConfig(quality=(10, 10))
     source = photo(source_size(SIZE, config))

@@ -23,10 +23,18 @@ from scipy.ndimage import gaussian_filter
 from training import __main__ as main_module
 from training import train as train_module
 from training.__main__ import main, override
-from training.checkpoint import CheckpointError, load_state, load_weights, save_state
+from training.checkpoint import (
+    CheckpointError,
+    build_generator,
+    load_into,
+    load_state,
+    load_weights,
+    save_state,
+)
 from training.config import DegradationConfig, TrainingConfig
 from training.datasets import PictureFolderError
 from training.evaluate import METRICS
+from training.generator import UNetConfig
 from training.launch import Machine
 from training.recipes import RECIPES, paper, smoke
 from training.run_log import read_log
@@ -118,6 +126,37 @@ def test_a_run_starts_from_given_weights_and_their_shape(images: Path, tmp_path:
     config = replace(paper(), adversarial=None, iterations=1, batch_size=2)
     second = train(config, [images], tmp_path / "second", machine=MACHINE, init_from=first)
     assert load_weights(second).generator == smoke().generator
+
+
+def test_a_deepened_network_starts_with_the_results_of_its_weights(
+    images: Path, tmp_path: Path
+) -> None:
+    first = train(short(2), [images], tmp_path / "first", machine=MACHINE)
+    weights = load_weights(first)
+    assert isinstance(weights.generator, UNetConfig)
+    deeper = build_generator(replace(weights.generator, bottleneck_blocks=3, decoder_blocks=(2,)))
+    load_into(deeper, weights.state)
+    image = torch.rand(1, 1, 16, 16)
+    with torch.no_grad():
+        assert torch.equal(deeper(image), weights.network()(image))
+    wider = build_generator(replace(weights.generator, widths=(8, 8)))
+    with pytest.raises(CheckpointError, match="do not fit"):
+        load_into(wider, weights.state)
+    longer = build_generator(
+        replace(weights.generator, widths=(4, 8, 8), encoder_blocks=(1, 1), decoder_blocks=(1, 1))
+    )
+    with pytest.raises(CheckpointError, match="do not fit"):
+        load_into(longer, weights.state)
+
+
+def test_the_command_deepens_the_network_of_given_weights(images: Path, tmp_path: Path) -> None:
+    first = train(short(1), [images], tmp_path / "first", machine=MACHINE)
+    arguments = ["train", "smoke", "--images", str(images), "--output", str(tmp_path / "second")]
+    arguments += ["--accelerator", "cpu", "--threads", "1", "--deepen", "bottleneck_blocks=2"]
+    assert main(arguments) == 1  # there are no weights to deepen
+    assert main([*arguments, "--init-from", str(first), "--iterations", "1"]) == 0
+    shape = load_weights(tmp_path / "second" / "weights.safetensors").generator
+    assert isinstance(shape, UNetConfig) and shape.bottleneck_blocks == 2
 
 
 def test_nan_stops_the_run_and_keeps_the_good_checkpoint(

@@ -137,7 +137,9 @@ def override(config: Any, setting: str) -> Any:
     field, dot, rest = name.partition(".")
     known = [known.name for known in fields(config)] if is_dataclass(config) else []
     if not equals or field not in known:
-        raise ValueError(f"expected FIELD=VALUE with a field of the recipe, got {setting!r}")
+        raise ValueError(
+            f"--set, --deepen: expected FIELD=VALUE with a field of the recipe, got {setting!r}"
+        )
     if dot:
         return replace(config, **{field: override(getattr(config, field), f"{rest}={text}")})
     try:
