@@ -14,9 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from argan_plugin import devices
+from argan_plugin.cli import main
 from argan_plugin.model_info import ModelInfo
 
 BuildModel = Callable[..., onnx.ModelProto]
+Run = Callable[..., int]
 
 _SIZE_MULTIPLE = 8
 
@@ -152,3 +154,15 @@ def jpeg_photo(photo: NDArray[np.uint8], tmp_path: Path) -> Path:
     path = tmp_path / "photo.jpg"
     image.save(path, quality=20, exif=exif)
     return path
+
+
+@pytest.fixture
+def run(tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command with the tiny model, from a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> int:
+        words = [str(argument) for argument in arguments]
+        return main([*words, "--model", str(tiny_model_path), "--device", "cpu"])
+
+    return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,3 +57,18 @@ def encoded(image: Image.Image, pillow_format: str, **options: Any) -> bytes:
 
 def colour(**options: Any) -> bytes:
     return encoded(Image.fromarray(PIXELS["RGB"]), "JPEG", **options)
+
+
+def pixels(path: str | Path) -> NDArray[Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def save(array: NDArray[Any], path: str | Path, **options: Any) -> Path:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+    return Path(path)
+
+
+def names(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ from PIL import Image
 from argan_plugin import inspect_jpeg, restore_jpeg
 from argan_plugin.cli import main
 from argan_plugin.jpeg import round_trip
+from tests.conftest import Run
 from tests.textures import texture
-
-Run = Callable[..., int]
 
 
 @pytest.fixture
@@ -33,14 +31,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     was_jpeg.save(mixed / "was_jpeg.png")
     was_jpeg.save(mixed / "again.jpg", quality=98)
     return mixed
-
-
-@pytest.fixture
-def run(tiny_model_path: Path) -> Run:
-    def run(*arguments: str) -> int:
-        return main([*arguments, "--model", str(tiny_model_path), "--device", "cpu"])
-
-    return run
 
 
 def test_info(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

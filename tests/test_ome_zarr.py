@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,95 +15,17 @@ from numpy.typing import NDArray
 from ome_zarr_models import open_ome_zarr
 from ome_zarr_models.v04.image import ImageAttrs
 
-from argan_plugin import Cancelled, ImageFileError, UnsupportedImageError, restore
-from argan_plugin.cli import main
+from argan_plugin import ImageFileError, UnsupportedImageError, restore
 from argan_plugin.ome_zarr import restore_ome_zarr
 from argan_plugin.pyramid_parts import parts_to_restore, parts_to_shrink
+from tests.ome_zarr_files import colour_movie, files, mean_of_blocks, write_pyramid
 
 _RGB = ["FF0000", "00FF00", "0000FF"]
 
 
 @pytest.fixture(scope="module")
 def pixels(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give a movie of colour slices: (t, c, z, y, x) of shape (2, 3, 3, 93, 118)."""
-    return np.stack(
-        [
-            np.stack([np.roll(photo, 9 * t + 4 * z, axis=1) for z in range(3)]).transpose(
-                3, 0, 1, 2
-            )
-            for t in range(2)
-        ]
-    )
-
-
-def mean_of_blocks(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return means of 2 x 2 pixels; an odd last one is left out."""
-    height, width = (length // 2 * 2 for length in pixels.shape[-2:])
-    even = pixels[..., :height, :width].astype(float)
-    blocks = even.reshape(*even.shape[:-2], height // 2, 2, width // 2, 2)
-    means: NDArray[Any] = np.rint(blocks.mean(axis=(-3, -1))).astype(pixels.dtype)
-    return means
-
-
-def write_image(
-    group: Any, levels: list[NDArray[Any]], axes: str, more: dict[str, Any], **options: Any
-) -> None:
-    """Write an image of format 0.4 (zarr 2) or 0.5 (zarr 3) into a group, as others would."""
-    types = {"t": "time", "c": "channel"}
-    datasets = []
-    newer = group.metadata.zarr_format == 3
-    for number, pixels in enumerate(levels):
-        array = group.create_array(
-            f"s{number}",
-            shape=pixels.shape,
-            dtype=pixels.dtype,
-            dimension_names=list(axes) if newer else None,
-            chunk_key_encoding={"name": "default" if newer else "v2", "separator": "/"},
-            **options,
-        )
-        array[:] = pixels
-        scale = [2.0**number * 0.25 if axis in "yx" else 1.0 for axis in axes]
-        transformations = [{"type": "scale", "scale": scale}]
-        datasets.append({"path": f"s{number}", "coordinateTransformations": transformations})
-    multiscale: dict[str, Any] = {
-        "name": "disc",
-        "axes": [{"name": axis, "type": types.get(axis, "space")} for axis in axes],
-        "datasets": datasets,
-        "type": "gaussian",
-    }
-    if newer:
-        group.attrs["ome"] = {"version": "0.5", "multiscales": [multiscale], **more}
-    else:
-        group.attrs.update({"multiscales": [{**multiscale, "version": "0.4"}], **more})
-
-
-def write_pyramid(
-    folder: Path,
-    pixels: NDArray[Any],
-    *,
-    axes: str = "tczyx",
-    zarr_format: Literal[2, 3] = 3,
-    chunks: tuple[int, ...] = (1, 1, 2, 32, 50),
-    shards: tuple[int, ...] | None = None,
-    colours: Sequence[str] = (),
-    levels: int = 3,
-) -> Path:
-    """Write an image with labels."""
-    group = zarr.create_group(folder, zarr_format=zarr_format)
-    pyramid = [pixels]
-    for _ in range(levels - 1):
-        pyramid.append(mean_of_blocks(pyramid[-1]))
-    window = {"min": 0, "max": 255, "start": 0, "end": 255}
-    channels = [{"color": colour, "window": window, "active": True} for colour in colours]
-    more = {"omero": {"channels": channels}} if colours else {}
-    write_image(group, pyramid, axes, more, chunks=chunks, shards=shards)
-    labels = group.create_group("labels")
-    names = {"labels": ["cells"]}
-    labels.attrs.update({"ome": {"version": "0.5", **names}} if zarr_format == 3 else names)
-    label = {"image-label": {"colors": [{"label-value": 7, "rgba": [255, 0, 0, 255]}]}}
-    cells = [np.full(level.shape, 7, np.uint32) for level in pyramid]
-    write_image(labels.create_group("cells"), cells, axes, label, chunks=pixels.shape)
-    return folder
+    return colour_movie(photo)
 
 
 def metadata_of(folder: Path, zarr_format: int) -> Any:
@@ -132,14 +47,6 @@ def expected_levels(
             for c in range(3):
                 result[t, c, z] = restore(pixels[t, c, z], model=model, **options)
     return [result, mean_of_blocks(result), mean_of_blocks(mean_of_blocks(result))]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -214,108 +121,6 @@ def test_other_shapes_and_settings(tiny_model_path: Path, tmp_path: Path) -> Non
     assert facts["kwargs"]["strength"] == 0.5
 
 
-@pytest.mark.parametrize("moment", [1, 7, 12])
-def test_an_interrupted_run_goes_on(
-    pixels: NDArray[np.uint8],
-    tiny_model_path: Path,
-    tmp_path: Path,
-    moment: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source = write_pyramid(tmp_path / "in.zarr", pixels)
-    whole, target = tmp_path / "whole.zarr", tmp_path / "out.zarr"
-    options: dict[str, Any] = {"model": tiny_model_path, "device": "cpu"}
-    restore_ome_zarr(source, whole, **options)
-    cancel = threading.Event()
-
-    def stop(done: int, _: int) -> None:
-        if done == moment:
-            cancel.set()
-        if done == moment + 1:  # means ask nobody
-            raise Cancelled("Restoration was cancelled.")
-
-    with pytest.raises(Cancelled):
-        restore_ome_zarr(source, target, progress=stop, cancel=cancel, **options)
-    assert not target.exists()
-    unfinished = tmp_path / "out.zarr.unfinished"
-    with pytest.raises(Exception, match=r".*"):
-        open_ome_zarr(unfinished)
-    with pytest.raises(ImageFileError, match="another strength"):
-        restore_ome_zarr(source, target, strength=0.5, **options)
-    with (unfinished / ".argan-progress.jsonl").open("a") as journal:
-        journal.write('"0 0:1 0')  # a line that somebody was killed in
-    (unfinished / "s0" / "c.0123.partial").touch()
-    written = []
-    write = zarr.Array.__setitem__
-
-    def noting_write(array: Any, key: Any, value: Any) -> None:
-        written.append(key)
-        write(array, key, value)
-
-    monkeypatch.setattr(zarr.Array, "__setitem__", noting_write)
-    counts = []
-    restore_ome_zarr(source, target, progress=lambda *count: counts.append(count), **options)
-    assert len(written) == len(counts) - (moment if moment < 12 else 13)
-    assert files(target) == files(whole)
-    assert not unfinished.exists()
-
-
-def test_killed_at_any_part(
-    pixels: NDArray[np.uint8], tiny_model_path: Path, tmp_path: Path
-) -> None:
-    source = write_pyramid(tmp_path / "in.zarr", pixels)
-    whole, target = tmp_path / "whole.zarr", tmp_path / "out.zarr"
-    restore_ome_zarr(source, whole, model=tiny_model_path, device="cpu")
-    program = (
-        "import os, signal, sys\n"
-        "from argan_plugin.ome_zarr import restore_ome_zarr\n"
-        "def progress(done, total):\n"
-        "    if done == 5:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "source, target, model = sys.argv[1:]\n"
-        "restore_ome_zarr(source, target, model=model, device='cpu', progress=progress)\n"
-    )
-    command = [sys.executable, "-c", program, str(source), str(target), str(tiny_model_path)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    assert not target.exists()
-    restore_ome_zarr(source, target, model=tiny_model_path, device="cpu")
-    assert files(target) == files(whole)
-
-
-def test_what_exists_is_left_alone(
-    pixels: NDArray[np.uint8], tiny_model_path: Path, tmp_path: Path
-) -> None:
-    source = write_pyramid(tmp_path / "in.zarr", pixels)
-    target = tmp_path / "out.zarr"
-    target.mkdir()
-    with pytest.raises(ImageFileError, match="exists already"):
-        restore_ome_zarr(source, target, model=tiny_model_path)
-    with pytest.raises(ImageFileError, match="exists already"):
-        restore_ome_zarr(source, source, model=tiny_model_path)
-    target.rmdir()
-
-    def come(done: int, total: int) -> None:
-        if done == total:
-            target.mkdir()
-
-    with pytest.raises(ImageFileError, match="exists already"):
-        restore_ome_zarr(source, target, model=tiny_model_path, progress=come)
-    assert list(target.iterdir()) == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
-def test_two_processes_at_once(
-    pixels: NDArray[np.uint8], tiny_model_path: Path, tmp_path: Path
-) -> None:
-    source = write_pyramid(tmp_path / "in.zarr", pixels)
-
-    def another(*_: int) -> None:
-        with pytest.raises(ImageFileError, match="another process"):
-            restore_ome_zarr(source, tmp_path / "out.zarr", model=tiny_model_path)
-
-    restore_ome_zarr(source, tmp_path / "out.zarr", model=tiny_model_path, progress=another)
-
-
 def edit_metadata(folder: Path, **changes: Any) -> Path:
     path = folder / "zarr.json"
     content = json.loads(path.read_text())
@@ -369,80 +174,3 @@ def test_what_is_no_image_is_refused(
         restore_ome_zarr(plane, tmp_path / "out.zarr", model=tiny_model_path, rgb=True)
     assert not (tmp_path / "out.zarr").exists()
     assert not (tmp_path / "out.zarr.unfinished").exists()
-
-
-def test_damaged_chunks_and_full_disks(
-    pixels: NDArray[np.uint8],
-    tiny_model_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source = write_pyramid(tmp_path / "in.zarr", pixels)
-    target = tmp_path / "out.zarr"
-    chunk = source / "s0/c/1/2/0/1/1"
-    good = chunk.read_bytes()
-    chunk.write_bytes(good[: len(good) // 2])
-    with pytest.raises(ImageFileError, match=r"in\.zarr/s0: cannot be read"):
-        restore_ome_zarr(source, target, model=tiny_model_path)
-    chunk.write_bytes(good)
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patch, pytest.raises(ImageFileError, match="No space left"):
-        patch.setattr(zarr.Array, "__setitem__", full)
-        restore_ome_zarr(source, target, model=tiny_model_path)
-    assert not target.exists()
-    restore_ome_zarr(source, target, model=tiny_model_path)
-    assert target.exists()
-
-
-def test_without_zarr(
-    pixels: NDArray[np.uint8],
-    tiny_model_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    source = write_pyramid(tmp_path / "in.zarr", pixels)
-    monkeypatch.setitem(sys.modules, "zarr", None)
-    words = [str(source), "-o", str(tmp_path / "out.zarr"), "--model", str(tiny_model_path)]
-    assert main(words) == 1
-    assert 'pip install "argan-plugin[scale]"' in capsys.readouterr().err
-
-
-def test_command(
-    pixels: NDArray[np.uint8],
-    tiny_model_path: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_pyramid(Path("in.ome.zarr"), pixels)
-    model = ["--model", str(tiny_model_path), "--device", "cpu", "--strength", "0.5"]
-    assert main(["in.ome.zarr", "-o", "out.ome.zarr", *model]) == 0
-    assert capsys.readouterr().err == "argan: in.ome.zarr restored on cpu\n"
-    restore_ome_zarr(
-        "in.ome.zarr", "expected.zarr", model=tiny_model_path, device="cpu", strength=0.5
-    )
-    assert files(Path("out.ome.zarr")) == files(Path("expected.zarr"))
-
-    for words in (
-        ["in.ome.zarr", "-o", "out.png"],
-        ["in.ome.zarr", "other.jpg", "-o", "out"],
-        ["in.ome.zarr", "-o", "new.zarr", "--overwrite"],
-        ["in.ome.zarr", "-o", "new.zarr", "--format", "png"],
-        ["in.ome.zarr", "-o", "new.zarr", "--dask", "tcp://localhost:1"],
-    ):
-        assert main([*words, *model]) == 2
-        assert "OME-Zarr" in capsys.readouterr().err
-    assert main(["in.ome.zarr", "-o", "out.ome.zarr", *model]) == 1
-    assert "exists already" in capsys.readouterr().err
-
-    # In a folder of pictures it is one thing, not thousands of files without a suffix.
-    Path("folder").mkdir()
-    shutil.copytree("in.ome.zarr", "folder/in.ome.zarr")
-    shutil.copy(Path(__file__).parent.parent / "docs/images/before_after.png", "folder/a.png")
-    main(["folder", "-o", "restored", "--strength", "0", *model[:4]])
-    assert "skipped folder/in.ome.zarr: an OME-Zarr image" in capsys.readouterr().err
