@@ -175,7 +175,8 @@ def to_unit(pixels: NDArray[Any], value_range: ValueRange) -> NDArray[np.float32
     # Over: far beyond a narrow range, and limited then. Invalid: signalling NaN, which stays NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         unit = as_floats(pixels)
-        unit -= unit.dtype.type(value_range.low)
+        if value_range.low:
+            unit -= unit.dtype.type(value_range.low)
         unit /= unit.dtype.type(value_range.span)
         np.clip(unit, 0, 1, out=unit)
         return unit.astype(np.float32, copy=False)
@@ -208,10 +209,12 @@ def limit_and_round(
     array of the dtype of `pixels`
         Integers are rounded to the nearest, halves to even.
     """
-    work = values.dtype.type
-    lowest = np.minimum(pixels, work(value_range.low), dtype=values.dtype)
+    lowest: Any = values.dtype.type(value_range.low)
+    highest: Any = values.dtype.type(value_range.high)
+    if not _is_whole_range(pixels.dtype, value_range):  # or no pixel can be beyond
+        lowest = np.minimum(pixels, lowest, dtype=values.dtype)
+        highest = np.maximum(pixels, highest, dtype=values.dtype)
     np.maximum(values, lowest, out=values)
-    highest = np.maximum(pixels, work(value_range.high), dtype=values.dtype)
     np.minimum(values, highest, out=values)
     if pixels.dtype.kind in "ui":
         np.rint(values, out=values)
@@ -240,6 +243,14 @@ def _known_range(dtype: np.dtype[Any], value_range: tuple[float, float] | None) 
             f"value_range must be (black, white), rising and within {dtype}, not {value_range}"
         )
     return ValueRange(low, high)
+
+
+def _is_whole_range(dtype: np.dtype[Any], value_range: ValueRange) -> bool:
+    """Tell whether black and white are the least and the greatest number of an integer dtype."""
+    if dtype.kind not in "ui":
+        return False
+    limits = np.iinfo(dtype)
+    return (value_range.low, value_range.high) == (limits.min, limits.max)
 
 
 def _float_dtype(dtype: np.dtype[Any]) -> type[np.floating[Any]]:

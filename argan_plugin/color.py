@@ -103,4 +103,7 @@ def add_luma_change(rgb: NDArray[_Float], change: NDArray[_Float]) -> NDArray[_F
     float array of shape (..., 3)
         Not limited to any range.
     """
-    return rgb + change[..., np.newaxis]
+    result = np.empty(rgb.shape, rgb.dtype)
+    for channel in range(3):  # four times as fast as one sum with a last axis of three
+        np.add(rgb[..., channel], change, out=result[..., channel])
+    return result

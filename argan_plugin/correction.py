@@ -14,6 +14,7 @@ from argan_plugin.arrays import ValueRange
 from argan_plugin.chroma import HALO, chroma_change
 from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
 from argan_plugin.model import RestorationModel
+from argan_plugin.strips import strips
 
 
 class Correction:
@@ -69,15 +70,20 @@ class Correction:
         float32 array
             Of luma with the shape (height, width), or with chroma of R, G and B (height, width, 3).
         """
-        colours = arrays.to_unit(window, self._limits)
         gaps = find_gaps(window)
-        if gaps is not None:
-            colours = fill_gaps(colours, gaps)
-        luma = color.luma(colours) if colours.ndim == 3 else colours
+        colours = None
+        if gaps is None and not self._chroma:
+            luma = _luma_in_strips(window, self._limits)
+        else:  # these look at neighbours
+            colours = arrays.to_unit(window, self._limits)
+            if gaps is not None:
+                colours = fill_gaps(colours, gaps)
+            luma = _luma(colours)
         batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
         restored: NDArray[np.float32] = self.network.run(batch, cancel=self._cancel)[0, 0]
         change = restored - luma
         if self._chroma:
+            assert colours is not None
             of_chroma = chroma_change(color.chroma(colours, luma), restored, change)
             change = color.rgb_change(change, of_chroma)
         if gaps is not None:
@@ -86,7 +92,12 @@ class Correction:
 
 
 def applied(
-    pixels: NDArray[Any], change: NDArray[np.float32], limits: ValueRange, strength: float
+    pixels: NDArray[Any],
+    change: NDArray[np.float32],
+    limits: ValueRange,
+    strength: float,
+    *,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Return the pixels with a change applied, in their own dtype.
 
@@ -99,7 +110,18 @@ def applied(
         What is black and white.
     strength : float
         How much of the change to apply.
+    out : array of the shape and dtype of `pixels`, optional
+        Where to put them; may be `pixels`. By default a new array.
     """
+    result = np.empty(pixels.shape, pixels.dtype) if out is None else out
+    for strip in strips(*pixels.shape[:2]):
+        result[strip] = _applied_to_strip(pixels[strip], change[strip], limits, strength)
+    return result
+
+
+def _applied_to_strip(
+    pixels: NDArray[Any], change: NDArray[np.float32], limits: ValueRange, strength: float
+) -> NDArray[Any]:
     with np.errstate(invalid="ignore"):  # signalling NaN, of which each bit comes back below
         values = arrays.as_floats(pixels)
         scaled = change * values.dtype.type(strength * limits.span)
@@ -110,3 +132,15 @@ def applied(
     if gaps is not None:
         changed[gaps] = pixels[gaps]
     return changed
+
+
+def _luma_in_strips(window: NDArray[Any], limits: ValueRange) -> NDArray[np.float32]:
+    """Return luma, black at 0 and white at 1."""
+    luma = np.empty(window.shape[:2], np.float32)
+    for strip in strips(*window.shape[:2]):
+        luma[strip] = _luma(arrays.to_unit(window[strip], limits))
+    return luma
+
+
+def _luma(unit: NDArray[np.float32]) -> NDArray[np.float32]:
+    return color.luma(unit) if unit.ndim == 3 else unit

@@ -8,7 +8,6 @@ never more than one tile in float32.
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from argan_plugin.correction import Correction, applied
 from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel, open_model
-from argan_plugin.tiling import DEFAULT_TILE_PIXELS, map_tiles, plan_tiles
+from argan_plugin.tiling import map_tiles, plan_tiles
 from argan_plugin.windows import (
     ReadableArray,
     Window,
@@ -254,12 +253,7 @@ def apply_change(
     result = image.copy()
     if strength == 0:
         return result
-    out = arrays.colour_view(result, channel_axis)
-    # In strips, so that the pixels in float do not all exist at once.
-    rows = math.ceil(DEFAULT_TILE_PIXELS / pixels.shape[1])
-    for start in range(0, len(pixels), rows):
-        strip = slice(start, start + rows)
-        out[strip] = applied(pixels[strip], change[strip], limits, strength)
+    applied(pixels, change, limits, strength, out=arrays.colour_view(result, channel_axis))
     return result
 
 
