@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from argan_plugin.errors import ArganError
+from argan_plugin.native_stderr import heard
 from argan_plugin.options import MAX_PIXELS, SUFFIX_OF_FORMAT, restore_parser
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ def _named(paths: Sequence[Path]) -> str:
 
 
 def _say(message: str) -> None:
-    print(f"argan: {_printable(message)}", file=sys.stderr)
+    with heard():  # a decoder may be at work beside
+        print(f"argan: {_printable(message)}", file=sys.stderr, flush=True)
 
 
 def _tell(line: str) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 _STDERR = 2  # the file descriptor
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # what is heard may be told of by more that is to be heard
 _users = 0
 _kept: int | None = None
+"""Where the standard error leads while it is silent; None if there is none."""
 
 
 @contextlib.contextmanager
@@ -38,13 +39,31 @@ def silenced() -> Iterator[None]:
                 os.close(_kept)
 
 
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """Let what this process writes to the standard error be seen, whatever threads are silent."""
+    with _lock:
+        if _users == 0 or _kept is None:
+            yield
+            return
+        os.dup2(_kept, _STDERR)
+        try:
+            yield
+        finally:
+            _lead_nowhere()
+
+
 def _redirect() -> int | None:
     """Let the standard error lead nowhere, and return a descriptor of where it led."""
     try:
         kept = os.dup(_STDERR)
     except OSError:  # closed, as in a program without a console: nothing to drop
         return None
+    _lead_nowhere()
+    return kept
+
+
+def _lead_nowhere() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDERR)
     os.close(nowhere)
-    return kept

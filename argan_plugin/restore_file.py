@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from argan_plugin.bands import part_of, restore_bands
@@ -93,6 +94,95 @@ class Result:
     """What was lost, or left out, although the file was restored."""
 
 
+class FileSteps:
+    """One file on its way, as `overlap.Steps`: what goes wrong ends it, and is in its result.
+
+    Parameters
+    ----------
+    job, model, settings, overwrite, list_output, progress
+        As in `restore_file`.
+    """
+
+    result: Result | None = None
+    """What became of the file; None while there is something left to do."""
+
+    def __init__(
+        self,
+        job: Job,
+        model: RestorationModel,
+        settings: Settings,
+        *,
+        overwrite: bool,
+        list_output: Callable[[Written], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._job, self._model, self._settings = job, model, settings
+        self._overwrite, self._list_output, self._progress = overwrite, list_output, progress
+        self._picture: Picture | None = None
+        self._coefficients: LumaCoefficients | None = None
+        self._notes: list[str | None] = []
+        self._write_options: dict[str, Any] = {}
+
+    @property
+    def size(self) -> int:
+        """How many bytes the pixels have; 0 if there are none, or not any more."""
+        return sum(frame.nbytes for frame in self._picture.frames) if self._picture else 0
+
+    def read(self) -> None:
+        """Decode the file, and see whether it is to be restored and can be written."""
+        with self._noting_failure():
+            self._read()
+
+    def restore(self) -> None:
+        """Run the network, if the file could be read."""
+        if self._picture is not None:
+            with self._noting_failure():
+                # Under the same name, so that the pixels as they were take no memory while writing.
+                self._picture = _restored(
+                    self._picture, self._coefficients, self._model, self._settings, self._progress
+                )
+                self._coefficients = None
+
+    def write(self) -> None:
+        """Write the result, if there is one."""
+        if self._picture is not None:
+            with self._noting_failure():
+                note = write_picture(self._job.target, self._picture, **self._write_options)
+                self._picture = None
+                self.result = Result(note="; ".join(filter(None, (*self._notes, note))) or None)
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._picture = self._coefficients = None
+            self.result = result_of(error, self._job, self._settings)
+
+    def _read(self) -> None:
+        job, settings = self._job, self._settings
+        if self._list_output:
+            self._write_options["before_naming"] = functools.partial(
+                _list, self._list_output, Stamp.of(job.source)
+            )
+        read = read_what_is_there if settings.accept_truncated else read_picture
+        status = job.source.stat()
+        picture = read(job.source)
+        check_writable(job.target, picture)  # before the work
+        self._notes.append(picture.note)
+        if settings.skip_above_quality is not None:
+            self._notes.append(check_needed(job.source, picture, settings.skip_above_quality))
+        if settings.consistent:
+            self._coefficients, note = stated_coefficients(job.source)
+            self._notes.append(note)
+        self._write_options |= {
+            "overwrite": self._overwrite,
+            "quality": settings.quality,
+            "times_ns": (status.st_atime_ns, status.st_mtime_ns) if settings.keep_times else None,
+        }
+        self._picture = picture
+
+
 def restore_file(
     job: Job,
     model: RestorationModel,
@@ -102,7 +192,7 @@ def restore_file(
     list_output: Callable[[Written], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Read, restore and write one file.
+    """Read, restore and write one file, one step after the other.
 
     Parameters
     ----------
@@ -124,18 +214,14 @@ def restore_file(
     Result
         What went wrong is in it: one file must not keep a thousand others from being done.
     """
-    try:
-        note = _restore(
-            job,
-            model,
-            settings,
-            overwrite=overwrite,
-            list_output=list_output,
-            progress=progress,
-        )
-    except Exception as error:
-        return result_of(error, job, settings)
-    return Result(note=note)
+    steps = FileSteps(
+        job, model, settings, overwrite=overwrite, list_output=list_output, progress=progress
+    )
+    steps.read()
+    steps.restore()
+    steps.write()
+    assert steps.result is not None
+    return steps.result
 
 
 def result_of(error: Exception, job: Job, settings: Settings) -> Result:
@@ -158,43 +244,6 @@ def result_of(error: Exception, job: Job, settings: Settings) -> Result:
         failed=f"{job.source}: could not be restored for a reason that is not foreseen: "
         f"{type(error).__name__}: {error}. Please report it."
     )
-
-
-def _restore(
-    job: Job,
-    model: RestorationModel,
-    settings: Settings,
-    *,
-    overwrite: bool,
-    list_output: Callable[[Written], None] | None,
-    progress: Callable[[int, int], None] | None,
-) -> str | None:
-    """Restore a file, and return what its user may want to know."""
-    before_naming = None
-    if list_output:
-        before_naming = functools.partial(_list, list_output, Stamp.of(job.source))
-    read = read_what_is_there if settings.accept_truncated else read_picture
-    status = job.source.stat()
-    picture = read(job.source)
-    check_writable(job.target, picture)  # before the work
-    notes = [picture.note]
-    if settings.skip_above_quality is not None:
-        notes.append(check_needed(job.source, picture, settings.skip_above_quality))
-    stated = None
-    if settings.consistent:
-        stated, note = stated_coefficients(job.source)
-        notes.append(note)
-    # Under the same name, so that the pixels as they were take no memory while writing.
-    picture = _restored(picture, stated, model, settings, progress)
-    note = write_picture(
-        job.target,
-        picture,
-        overwrite=overwrite,
-        quality=settings.quality,
-        times_ns=(status.st_atime_ns, status.st_mtime_ns) if settings.keep_times else None,
-        before_naming=before_naming,
-    )
-    return "; ".join(filter(None, (*notes, note))) or None
 
 
 def _list(list_output: Callable[[Written], None], source: Stamp, file: IO[bytes]) -> None:

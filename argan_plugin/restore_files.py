@@ -1,7 +1,8 @@
-"""Carry out a plan: restore one file after the other, whatever happens to some of them."""
+"""Carry out a plan: restore file after file, whatever happens to some of them."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import os
@@ -15,7 +16,9 @@ from argan_plugin.batch import Job, Plan, file_identity
 from argan_plugin.coefficients import check_jpegio
 from argan_plugin.errors import ImageFileError
 from argan_plugin.model import RestorationModel
-from argan_plugin.restore_file import Result, Settings, restore_file, result_of
+from argan_plugin.native_stderr import heard
+from argan_plugin.overlap import Overlap
+from argan_plugin.restore_file import FileSteps, Result, Settings, result_of
 from argan_plugin.resume import OutputList, State, Written, sha256_of
 from argan_plugin.whole_file import remove_leftovers
 
@@ -49,6 +52,11 @@ class Report:
     interrupted: bool = False
     """Whether Ctrl-C stopped the run, so that some files are in no list."""
 
+    def extend(self, other: Report) -> None:
+        """Add what another report has in its lists."""
+        for name in ("done", "existing", "skipped", "failed", "notes"):
+            getattr(self, name).extend(getattr(other, name))
+
 
 def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Report:
     """Restore all files of a plan.
@@ -81,13 +89,26 @@ def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Re
 
         def show_tile(done: int, total: int) -> None:
             bar.total = total
-            bar.update(done - bar.n)
+            with heard():
+                bar.update(done - bar.n)
 
+        def show_file() -> None:
+            if not alone:
+                with heard():
+                    bar.update()
+
+        turns = _Turns(run, show_file)
         try:
-            for job in plan.jobs:
-                overwrite = run.decide(job)
-                if overwrite is not None:
-                    result = restore_file(
+            with Overlap(turns.note) as overlap:
+                for job in plan.jobs:
+                    if turns.collides(job):
+                        overlap.finish()
+                    report = Report()
+                    overwrite = run.decide(job, report)
+                    if overwrite is None:
+                        turns.add(job, report, None)
+                        continue
+                    steps = FileSteps(
                         job,
                         model,
                         settings,
@@ -95,12 +116,42 @@ def restore_files(plan: Plan, model: RestorationModel, settings: Settings) -> Re
                         list_output=run.list_output(job),
                         progress=show_tile if alone else None,
                     )
-                    run.note(job, result)
-                if not alone:
-                    bar.update()
+                    turns.add(job, report, steps)
+                    overlap.add(steps)
         except KeyboardInterrupt:
             run.report.interrupted = True
     return run.report
+
+
+class _Turns:
+    """Notes what became of the files in the order of the plan, however their steps overlap."""
+
+    def __init__(self, run: Run, noted: Callable[[], None]) -> None:
+        self._run, self._noted = run, noted
+        self._waiting: collections.deque[tuple[Job, Report, FileSteps | None]] = collections.deque()
+
+    def add(self, job: Job, report: Report, steps: FileSteps | None) -> None:
+        """Let a file wait for its turn; without steps it is done, and `report` says how."""
+        self._waiting.append((job, report, steps))
+        self.note()
+
+    def collides(self, job: Job) -> bool:
+        """Tell whether a file that waits may have the same output to this disk."""
+        return name_of_place(job.target) in {
+            name_of_place(waiting.target) for waiting, _, _ in self._waiting
+        }
+
+    def note(self) -> None:
+        """Put into the run's report what is done of the first files that wait."""
+        while self._waiting:
+            job, report, steps = self._waiting[0]
+            if steps and not steps.result:
+                return
+            self._waiting.popleft()
+            self._run.report.extend(report)
+            if steps and steps.result:
+                self._run.note(job, steps.result)
+            self._noted()
 
 
 class Run:
@@ -134,16 +185,17 @@ class Run:
         for folder in {job.target.parent for job in plan.jobs}:
             remove_leftovers(folder)
 
-    def decide(self, job: Job) -> bool | None:
+    def decide(self, job: Job, report: Report | None = None) -> bool | None:
         """Tell whether the output may replace a file; None if there is nothing to do.
 
         That is before the work; that writing does not overwrite either covers a file that comes
-        meanwhile.
+        meanwhile. Why there is nothing to do is put into `report`, by default that of the run.
         """
+        report = self.report if report is None else report
         try:
-            overwrite = self._may_replace(job)
+            overwrite = self._may_replace(job, report)
         except Exception as error:
-            self.note(job, result_of(error, job, self._settings))
+            _note(job, result_of(error, job, self._settings), report)
             return None
         if overwrite is None:
             self._remember(job)
@@ -155,22 +207,15 @@ class Run:
 
     def note(self, job: Job, result: Result) -> None:
         """Put a file into the report."""
-        if result.failed:
-            self.report.failed.append(result.failed)
-            return
-        if result.skipped:
-            self.report.skipped.append((job.source, result.skipped))
-            return
-        self._remember(job)
-        self.report.done.append(job.target)
-        if result.note:
-            self.report.notes.append(f"{job.source}: {result.note}")
+        _note(job, result, self.report)
+        if not result.failed and not result.skipped:
+            self._remember(job)
 
     def _remember(self, job: Job) -> None:
         if place := _place(job.target):
             self._source_at[place] = job.source
 
-    def _may_replace(self, job: Job) -> bool | None:
+    def _may_replace(self, job: Job, report: Report) -> bool | None:
         """Tell whether the output may replace a file; None if there is nothing to do at all."""
         # The plan knows names alone, and some disks take "A.png" and "a.png" for one.
         place = _place(job.target)
@@ -183,13 +228,29 @@ class Run:
         if self._outputs:
             state = self._outputs.state(job.target, job.source)
             if state is State.CURRENT or (state is State.NEWER and not overwrite):
-                self.report.skipped.append((job.target, _UP_TO_DATE[state]))
+                report.skipped.append((job.target, _UP_TO_DATE[state]))
                 return None
             overwrite = overwrite or state is State.STALE
         if not overwrite and os.path.lexists(job.target):
-            self.report.existing.append(job.target)
+            report.existing.append(job.target)
             return None
         return overwrite
+
+
+def _note(job: Job, result: Result, report: Report) -> None:
+    if result.failed:
+        report.failed.append(result.failed)
+    elif result.skipped:
+        report.skipped.append((job.source, result.skipped))
+    else:
+        report.done.append(job.target)
+        if result.note:
+            report.notes.append(f"{job.source}: {result.note}")
+
+
+def name_of_place(path: Path) -> str:
+    """Return a name that two files do not share unless they may be one file to some disk."""
+    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
 
 
 def _place(path: Path) -> _Place | None:
@@ -198,5 +259,4 @@ def _place(path: Path) -> _Place | None:
     The file's identity alone would not do: two places can hold one file, linked to save space.
     """
     identity = file_identity(path)
-    name = unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
-    return identity and (identity, name)
+    return identity and (identity, name_of_place(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from argan_plugin.cluster import (
 from argan_plugin.devices import Device
 from argan_plugin.model import open_model
 from argan_plugin.restore_file import Result, Settings, restore_file
-from argan_plugin.restore_files import Report, Run
+from argan_plugin.restore_files import Report, Run, name_of_place
 from argan_plugin.resume import Written
 from argan_plugin.weights import find_model
 
@@ -266,8 +265,7 @@ def _without_collisions(jobs: Sequence[Job]) -> Iterator[list[Job]]:
         first: dict[str, Job] = {}
         others = []
         for job in jobs:
-            name = unicodedata.normalize("NFC", os.path.realpath(job.target)).casefold()
-            if first.setdefault(name, job) is not job:
+            if first.setdefault(name_of_place(job.target), job) is not job:
                 others.append(job)
         yield list(first.values())
         jobs = others

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from argan_plugin.native_stderr import silenced
+from argan_plugin.native_stderr import heard, silenced
 
 
 def test_silent_inside_and_not_outside(capfd: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +52,18 @@ def test_without_a_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def test_what_is_to_be_heard_is_heard_while_another_thread_is_silent(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with heard():
+        os.write(2, b"before ")
+    with silenced():
+        os.write(2, b"inside ")
+        with heard(), heard():
+            os.write(2, b"heard ")
+        os.write(2, b"inside again ")
+    os.write(2, b"after")
+
+    assert capfd.readouterr().err == "before heard after"
