@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-import json
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from benchmarks import peers, tables
 
-_HERE = Path(__file__).parent
-_PLOT = tables.ROOT / "docs" / "images" / "speed.png"
+_JSON = Path(__file__).with_name("peers.json")
+
+_OTHERS = """\
+other measurements, each with --help of its own; docs/ says which page shows what:
+  python -m training evaluate       quality, beside published figures
+  python -m benchmarks.gallery      crops and their scores, beside other filters
+  python -m benchmarks.memory       how much memory restoring takes
+  python -m benchmarks.choices      what the defaults were chosen from
+  python -m benchmarks.runtimes     exported files in other runtimes
+  python -m benchmarks.variants     what each form of export costs
+  python -m benchmarks.napari_stall how long napari's window does not answer
+  python -m benchmarks.huge         pictures larger than the memory
+  python -m benchmarks.cluster      a batch on a dask cluster
+  python -m benchmarks.consistent, earlier_compression, saved_again, harmless, chroma
+                                    real files
+  python -m benchmarks.tables       measure nothing: write all tables and plots
+                                    anew from the JSON files
+"""
 
 
-def draw(source: Path, target: Path) -> None:
-    """Draw time and memory against size from the JSON of :mod:`benchmarks.peers`."""
-    rows = [peers.Row(**row) for row in json.loads(source.read_text(encoding="utf-8"))["rows"]]
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    time, memory = figure.subplots(1, 2)
-    for row in rows:
-        if row.problem:
-            continue
-        sizes = peers.MEGAPIXELS
-        pairs = zip(row.seconds_per_megapixel, sizes, strict=True)
-        seconds = [per_megapixel * size for per_megapixel, size in pairs]
-        time.plot(sizes, seconds, "-o", markersize=4, label=row.method)
-        memory.plot(sizes, row.peak_mib, "-o", markersize=4, label=row.method)
-    time.set(ylabel="seconds")
-    memory.set(ylabel="peak memory (MiB)")
-    for axes in (time, memory):
-        axes.set(xlabel="megapixels", xscale="log", yscale="log")
-        axes.grid(alpha=0.3)
-    memory.legend(fontsize=8)
-    figure.savefig(target, dpi=110)
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure beside the peers, and bring docs/speed.md and its plot up to date."""
-    source = _HERE / "peers.json"
-    peers.main(["--json", str(source)])
-    draw(source, _PLOT)
-    return tables.main()
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure time and memory of ARGAN and of what a user would take instead, on "
+        "pictures of 0.1 to 100 megapixels. Takes half an hour and wants a quiet machine. Writes "
+        "benchmarks/peers.json, the table of docs/speed.md and docs/images/speed.png. For some "
+        "methods or sizes alone: python -m benchmarks.peers --help.",
+        epilog=_OTHERS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    peers.add_limits(parser)
+    options = parser.parse_args(arguments)
+    peers.main(
+        ["--threads", str(options.threads), "--limit", str(options.limit), "--json", str(_JSON)]
+    )
+    tables.write()
+    return 0
 
 
 if __name__ == "__main__":

@@ -12,14 +12,15 @@ No meter was read, so that each quantity is a range.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from tabulate import tabulate
 
-from training.checkpoint import Weights, load_weights
+from argan_plugin.model import open_model
+from argan_plugin.weights import model_names
+from benchmarks.models import weights_of
+from training.checkpoint import Weights
 from training.config import TrainingConfig
-
-_WEIGHTS = Path(__file__).parent.parent / "training" / "weights"
+from training.generator import UNetConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ MACHINES = {
         hours_before=2.28,
     ),
 }
-"""By shipped model: to be set when the weights are replaced."""
+"""By shipped model: to be set when the weights are replaced (docs/releasing.md)."""
 
 WATTS_PER_CORE = (350 / 56, 12.0)
 """A full 56-core Xeon Platinum 8480+ (thermal design power of 350 W, by Intel's data sheet), and
@@ -76,11 +77,47 @@ def energy_kwh(hours: float, machine: Machine) -> tuple[float, float]:
 
 def run(model: str) -> str:
     """Return the table of a shipped model's run."""
-    weights = load_weights(_WEIGHTS / f"{model}.safetensors")
+    weights = weights_of(model)
     if weights.training is None:
         raise ValueError(f"{model}.safetensors: expected the configuration of its run, found none")
-    rows = [*_settings(weights.training), *_costs(weights, MACHINES[model])]
+    rows = [
+        *_network(model, weights),
+        *_settings(weights.training),
+        *_costs(weights, MACHINES[model]),
+    ]
     return tabulate(rows, ["", model], tablefmt="github", disable_numparse=True)
+
+
+def hours() -> str:
+    """Return a sentence for each shipped model: how long it was trained, and on what."""
+    return "\n".join(
+        f"The shipped weights of `{model}` took {_hours(weights_of(model), MACHINES[model])}."
+        for model in model_names()
+    )
+
+
+def _hours(weights: Weights, machine: Machine) -> str:
+    total = float(weights.facts["hours"]) + machine.hours_before
+    return f"{total:.1f} hours in all on {machine.cores} cores ({machine.processor})"
+
+
+def _network(model: str, weights: Weights) -> list[tuple[str, str]]:
+    info = open_model(model, device="cpu").info
+    rows = [
+        ("receptive field", f"{info.receptive_field} pixels wide; halo of a tile {info.halo}"),
+    ]
+    shape = weights.generator
+    if isinstance(shape, UNetConfig):
+        widths, encoder, decoder = (
+            ", ".join(map(str, numbers))
+            for numbers in (shape.widths, shape.encoder_blocks, shape.decoder_blocks)
+        )
+        rows = [
+            ("channels, from the finest level on", widths),
+            ("residual blocks", f"{encoder} down, {shape.bottleneck_blocks} below, {decoder} up"),
+            *rows,
+        ]
+    return rows
 
 
 def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
@@ -103,6 +140,7 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
             f"{config.iterations:,} iterations of {config.batch_size} of {patch}x{patch} pixels",
         ),
         ("JPEG quality", f"{low} to {high}, low ones more often"),
+        ("cut on the grid of the JPEG, as whole files are", f"{degradation.aligned:.0%}"),
         ("tables that are not libjpeg's", f"{degradation.other_tables:.0%}"),
         ("compressed twice, on shifted grids", f"{degradation.recompressed:.0%}"),
         ("resized between two compressions", f"{degradation.resized:.0%}"),
@@ -114,8 +152,7 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
 
 def _costs(weights: Weights, machine: Machine) -> list[tuple[str, str]]:
     facts = weights.facts
-    hours = float(facts["hours"]) + machine.hours_before
-    low, high = energy_kwh(hours, machine)
+    low, high = energy_kwh(float(facts["hours"]) + machine.hours_before, machine)
     least, most = low * GRAMS_PER_KWH[0], high * GRAMS_PER_KWH[1]
     return [
         ("started from", machine.start or "random weights"),
@@ -123,8 +160,7 @@ def _costs(weights: Weights, machine: Machine) -> list[tuple[str, str]]:
         ("pictures", f"{facts['pictures']} to train on"),
         (
             "time and hardware",
-            f"{hours:.1f} hours in all on {machine.cores} cores ({machine.processor}), "
-            f"{machine.date}, torch {facts['torch']}",
+            f"{_hours(weights, machine)}, {machine.date}, torch {facts['torch']}",
         ),
         ("energy, estimated", f"{low:.2g} to {high:.2g} kWh"),
         ("carbon dioxide, estimated", f"{least:.0f} to {most:.0f} g"),

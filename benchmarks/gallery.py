@@ -11,6 +11,7 @@ defaults, and on colour with ``chroma=True`` as well.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,7 +26,8 @@ from tqdm import tqdm
 
 from argan_plugin import color, restore
 from argan_plugin.jpeg import round_trip
-from argan_plugin.model import open_model
+from argan_plugin.model import RestorationModel, open_model
+from argan_plugin.weights import model_names
 from benchmarks import tables
 from benchmarks.gallery_pictures import PICTURES, Picture
 from benchmarks.gallery_scores import (
@@ -184,8 +186,8 @@ def find_failures(pictures: Sequence[Picture], ours: Filter) -> list[Failure]:
     return list(chosen.values())
 
 
-def draw_failures(failures: Sequence[Failure], ours: Filter) -> None:
-    """Draw one sheet of all failures."""
+def draw_failures(model: str, failures: Sequence[Failure], ours: Filter) -> None:
+    """Draw one sheet of all failures of a model."""
     by_name = {picture.name: picture for picture in PICTURES}
     rows = []
     for pair in failures:
@@ -197,37 +199,46 @@ def draw_failures(failures: Sequence[Failure], ours: Filter) -> None:
             Panel(picture.load(), ("",)),
         ]
         rows.append(Row(f"{picture.name}\nq = {pair.jpeg.quality}", picture.crop, panels))
-    draw_sheet(FOLDER / "failures.webp", ["JPEG", OURS, "original"], rows)
+    draw_sheet(FOLDER / f"failures-{model}.webp", ["JPEG", OURS, "original"], rows)
 
 
 def _caption(scored: Score) -> str:
     return f"{scored.psnr:.2f} dB, SSIMULACRA2 {scored.ssimulacra2:.1f}"
 
 
-def main() -> int:
+def _restored(pixels: Pixels, *, model: RestorationModel, chroma: bool = False) -> Pixels:
+    result: Pixels = restore(pixels, model=model, chroma=chroma)
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the gallery and write its tables."""
-    model = open_model(None, device="cpu")
-
-    def ours(pixels: Pixels, *, chroma: bool = False) -> Pixels:
-        result: Pixels = restore(pixels, model=model, chroma=chroma)
-        return result
-
-    both = {OURS: ours, OURS_IN_COLOUR: partial(ours, chroma=True)}
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.gallery",
+        description="Draw docs/gallery with the default model, and each shipped model's failures; "
+        "write the scores and the tables of the pages. Takes minutes.",
+    ).parse_args(arguments)
+    models = {name: open_model(name, device="cpu") for name in model_names()}
+    ours = {name: partial(_restored, model=model) for name, model in models.items()}
+    default = ours[model_names()[0]]
+    both = {OURS: default, OURS_IN_COLOUR: partial(default, chroma=True)}
     shown = [picture for picture in PICTURES if picture.sheet]
     scores = [
         scored
         for picture in tqdm(shown, desc="Drawing", disable=None)
         for scored in draw_picture(picture, both)
     ]
-    failures = find_failures(PICTURES, ours)
-    draw_failures(failures, ours)
+    failures = {name: find_failures(PICTURES, restored) for name, restored in ours.items()}
+    for name, restored in ours.items():
+        draw_failures(name, failures[name], restored)
     Gallery(
         date=datetime.now(UTC).date().isoformat(),
-        weights_sha256=model.info.weights_sha256,
+        weights_sha256={name: m.info.weights_sha256 for name, m in models.items()},
         scores=scores,
         failures=failures,
     ).save()
-    return tables.main()
+    tables.write()
+    return 0
 
 
 if __name__ == "__main__":

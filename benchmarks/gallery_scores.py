@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tabulate import tabulate
 
+from argan_plugin.weights import model_names
 from benchmarks.gallery_pictures import PICTURES, Picture
-from training.checkpoint import load_weights
+from benchmarks.models import weights_of
 
 FOLDER = Path(__file__).parent.parent / "docs" / "gallery"
 QUALITIES = (5, 10, 20, 40)
@@ -19,7 +20,6 @@ OURS = "ARGAN"
 OURS_IN_COLOUR = "ARGAN, chroma=True"
 
 _FILE = FOLDER / "scores.json"
-_WEIGHTS = FOLDER.parent.parent / "training" / "weights" / "argan.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,12 @@ class Gallery:
     """All that was measured in one run."""
 
     date: str
-    weights_sha256: str
+    weights_sha256: Mapping[str, str]
+    """By shipped model."""
     scores: Sequence[Score]
-    failures: Sequence[Failure]
+    """With the default model."""
+    failures: Mapping[str, Sequence[Failure]]
+    """By shipped model."""
 
     def save(self, path: Path = _FILE) -> None:
         """Write it as JSON."""
@@ -78,10 +81,13 @@ class Gallery:
             date=content["date"],
             weights_sha256=content["weights_sha256"],
             scores=[Score(**score) for score in content["scores"]],
-            failures=[
-                Failure(jpeg=Score(**pair["jpeg"]), ours=Score(**pair["ours"]))
-                for pair in content["failures"]
-            ],
+            failures={
+                model: [
+                    Failure(jpeg=Score(**pair["jpeg"]), ours=Score(**pair["ours"]))
+                    for pair in pairs
+                ]
+                for model, pairs in content["failures"].items()
+            },
         )
 
     def find(self, picture: str, quality: int, method: str) -> Score | None:
@@ -107,12 +113,12 @@ def gains() -> str:
         header = ["picture", "kind", *(f"q = {quality}" for quality in QUALITIES)]
         methods = f"{' / '.join((*OTHERS, OURS))}, and on colour {OURS_IN_COLOUR}"
         parts.append(f"**{title}: {methods}**\n\n{_markdown(header, rows)}")
-    parts.append(_measured(gallery))
+    parts.append(_measured(gallery, model_names()[0]))
     return "\n\n".join(parts)
 
 
-def failures() -> str:
-    """Return the failures, the worst first, as they stand in their sheet."""
+def failures(model: str) -> str:
+    """Return a model's failures, the worst first, as they stand in their sheet."""
     gallery = Gallery.load()
     rows = [
         [
@@ -122,10 +128,10 @@ def failures() -> str:
             f"{pair.jpeg.ssimulacra2:.1f} → {pair.ours.ssimulacra2:.1f} "
             f"({pair.ssimulacra2_gain:+.1f})",
         ]
-        for pair in gallery.failures
+        for pair in gallery.failures[model]
     ]
     header = ["picture", "q", "PSNR in dB, JPEG → ARGAN", "SSIMULACRA2, JPEG → ARGAN"]
-    return f"{_markdown(header, rows)}\n\n{_measured(gallery)}"
+    return f"{_markdown(header, rows)}\n\n{_measured(gallery, model)}"
 
 
 def sources() -> str:
@@ -140,7 +146,7 @@ def sources() -> str:
 def _trained_on(picture: Picture) -> str:
     if not picture.drawn:
         return picture.trained_on
-    config = load_weights(_WEIGHTS).training
+    config = weights_of(model_names()[0]).training
     share = config.degradation.drawings if config else 0
     seen = f"{share:.0%} of the training patches were" if share else "no training patch was"
     return f"{picture.trained_on}; {seen} drawn by code"
@@ -163,5 +169,5 @@ def _markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
 
-def _measured(gallery: Gallery) -> str:
-    return f"Measured {gallery.date}, weights {gallery.weights_sha256[:12]}."
+def _measured(gallery: Gallery, model: str) -> str:
+    return f"Measured {gallery.date}, weights {gallery.weights_sha256[model][:12]}."

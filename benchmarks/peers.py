@@ -30,6 +30,7 @@ import argan_plugin
 from argan_plugin.devices import Device
 from argan_plugin.model import open_model
 from argan_plugin.tiling import map_tiles
+from argan_plugin.weights import model_names
 from benchmarks.conditions import conditions_now, save
 from benchmarks.peer_networks import ARCNN, DNCNN3, PeerNetwork
 from export.runtimes import open_onnxruntime
@@ -103,12 +104,11 @@ def _argan(device: Device) -> Callable[[Luma, int, Path], Work]:
 def _torch(image: Luma, threads: int, _folder: Path) -> Work:
     import torch
 
-    from training.checkpoint import load_weights
+    from benchmarks.models import weights_of
     from training.full_image import FullImage
 
     torch.set_num_threads(threads)
-    weights = load_weights(Path(__file__).parent.parent / "training" / "weights/argan.safetensors")
-    network = weights.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = weights_of(model_names()[0]).network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     full = FullImage(network, network.size_multiple)
     info = open_model().info
 
@@ -256,12 +256,8 @@ def measure_all(
     return list(rows.values())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.peers",
-        description="Measure time and memory beside other methods.",
-    )
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the options ``--threads`` and ``--limit``."""
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the CPU (2)")
     parser.add_argument(
         "--limit",
@@ -270,6 +266,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="S",
         help="leave out what would take longer than this many seconds (60)",
     )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers",
+        description="Measure time and memory beside other methods.",
+    )
+    add_limits(parser)
     parser.add_argument(
         "--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS), metavar="NAME"
     )

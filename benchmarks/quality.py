@@ -23,14 +23,15 @@ _HIGHLIGHTS = ("AR-CNN", "DnCNN-3", "FBCNN")
 
 
 @cache
-def _results() -> tuple[str, evaluate.Results]:
+def results() -> tuple[str, evaluate.Results]:
+    """Return the date and the scores of the last evaluation."""
     return evaluate.load_results(_FILE)
 
 
 def summary() -> str:
     """Return PSNR on LIVE1 beside the best known networks, for the README."""
-    date, results = _results()
-    scores = results["live1"]
+    date, measured = results()
+    scores = measured["live1"]
     (first, *_) = scores.values()
     rows = [["JPEG", *_psnr(first, "compressed"), ""]]
     for row in PUBLISHED["live1"]:
@@ -53,15 +54,15 @@ def summary() -> str:
 
 def card(model: str) -> str:
     """Return all metrics of a model on all test sets, the spread, and its worst pictures."""
-    date, results = _results()
+    date, measured = results()
     parts = []
-    for name, scores in results.items():
+    for name, scores in measured.items():
         of_model = scores[model]
         pictures = len({score.picture for score in of_model})
         table = evaluate.table(name, {model: of_model}, compare=True)
         parts.append(f"**{name}, {pictures} pictures**\n\n{table}")
-    parts.append(_spread(model, results))
-    parts.append(_worst(model, results))
+    parts.append(_spread(model, measured))
+    parts.append(_worst(model, measured))
     parts.append(f"Measured {date}.")
     return "\n\n".join(parts)
 

@@ -1,17 +1,19 @@
-"""Write the tables of README, model card and documentation from the measurements.
+"""Write the tables and plots of README, model card and documentation from the measurements.
 
-``python -m benchmarks.tables`` after a benchmark has written its JSON; a test fails if a page and
-its JSON differ.
+``python -m benchmarks.tables`` after a benchmark has written its JSON, or when models were added or
+replaced; a test fails if a page and what it tells of differ.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from argan_plugin.weights import model_names
 from benchmarks import (
     cluster,
     consistent,
@@ -20,7 +22,9 @@ from benchmarks import (
     gallery_scores,
     harmless,
     huge,
+    models,
     peers,
+    plots,
     quality,
     runtimes,
     saved_again,
@@ -30,11 +34,15 @@ from benchmarks.conditions import Conditions
 
 _HERE = Path(__file__).parent
 ROOT = _HERE.parent
+_DEFAULT = model_names()[0]
 
 PAGES = {
-    "README.md": ("summary",),
-    "argan_plugin/models/README.md": ("run argan", "failures", "card argan"),
-    "docs/gallery.md": ("gallery gains", "gallery failures", "gallery sources"),
+    "README.md": ("summary", "hours"),
+    "argan_plugin/models/README.md": (
+        "overview",
+        *(f"{table} {name}" for name in model_names() for table in ("run", "card", "failures")),
+    ),
+    "docs/gallery.md": ("gallery gains", f"failures {_DEFAULT}", "gallery sources"),
     "docs/real-files.md": ("earlier_compression", "consistent", "saved_again", "harmless"),
     "docs/runtimes.md": ("runtimes", "variants"),
     "docs/scale.md": ("huge", "cluster"),
@@ -56,10 +64,8 @@ def _measured(name: str, header: str, kind: type[object]) -> Callable[[], str]:
 
 _TABLES: dict[str, Callable[[], str]] = {
     "summary": quality.summary,
-    "card argan": partial(quality.card, "argan"),
-    "run argan": partial(footprint.run, "argan"),
-    "failures": gallery_scores.failures,
-    "gallery failures": gallery_scores.failures,
+    "hours": footprint.hours,
+    "overview": models.overview,
     "gallery gains": gallery_scores.gains,
     "gallery sources": gallery_scores.sources,
     "consistent": _measured("consistent", consistent.HEADER, consistent.Row),
@@ -73,6 +79,15 @@ _TABLES: dict[str, Callable[[], str]] = {
     "saved_again": _measured("saved_again", saved_again.HEADER, saved_again.Row),
     "runtimes": _measured("runtimes", runtimes.HEADER, runtimes.Row),
     "variants": _measured("variants", variants.HEADER, variants.Row),
+}
+for _name in model_names():
+    _TABLES[f"run {_name}"] = partial(footprint.run, _name)
+    _TABLES[f"card {_name}"] = partial(quality.card, _name)
+    _TABLES[f"failures {_name}"] = partial(gallery_scores.failures, _name)
+
+PLOTS: dict[str, Callable[[Path], None]] = {
+    "docs/images/comparison.png": plots.quality,
+    "docs/images/speed.png": plots.speed,
 }
 
 
@@ -94,12 +109,24 @@ def refreshed(page: str, names: Sequence[str]) -> str:
     return page
 
 
-def main() -> int:
-    """Write the pages."""
+def write() -> None:
+    """Write the pages and the plots."""
     for name, names in PAGES.items():
         path = ROOT / name
         path.write_text(refreshed(path.read_text(encoding="utf-8"), names), encoding="utf-8")
         print(f"written: {path}")
+    for name, draw in PLOTS.items():
+        draw(ROOT / name)
+        print(f"written: {ROOT / name}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pages and the plots."""
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.tables",
+        description="Write the tables and plots of all pages from the measurements' JSON files.",
+    ).parse_args(arguments)
+    write()
     return 0
 
 

@@ -13,7 +13,9 @@ from PIL import Image
 from torch import nn
 
 from argan_plugin.jpeg import round_trip
-from benchmarks import chroma, tables, variants
+from argan_plugin.model import open_model
+from argan_plugin.weights import model_names
+from benchmarks import chroma, quality, tables, variants
 from export.graph import GraphForm
 from training.checkpoint import load_weights, save_weights
 from training.full_image import FullImage
@@ -107,6 +109,35 @@ def test_bad_input(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_the_pages_have_the_tables_of_the_measurements(name: str) -> None:
     page = (tables.ROOT / name).read_text(encoding="utf-8")
     assert tables.refreshed(page, tables.PAGES[name]) == page, "run: python -m benchmarks.tables"
+
+
+@pytest.mark.parametrize("name", tables.PLOTS)
+def test_each_plot_is_drawn_and_shown_on_a_page(name: str, tmp_path: Path) -> None:
+    tables.PLOTS[name](tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as plot:
+        assert plot.width > 500
+    pages = [*tables.ROOT.glob("docs/**/*.md"), tables.ROOT / "argan_plugin/models/README.md"]
+    assert any(f"/{Path(name).name})" in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_the_figures_of_quality_are_those_of_the_shipped_weights() -> None:
+    shipped = {name: open_model(name, device="cpu").info.weights_sha256 for name in model_names()}
+    told = json.loads((tables.ROOT / "docs/evaluation.json").read_text(encoding="utf-8"))
+    assert told["weights"] == shipped, "docs/releasing.md says how to evaluate them"
+    assert all(models.keys() == shipped.keys() for models in told["sets"].values())
+
+
+def test_the_tables_of_two_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    date, measured = quality.results()
+    both = {name: {**of_set, "second": of_set["argan"]} for name, of_set in measured.items()}
+    monkeypatch.setattr(quality, "results", lambda: (date, both))
+    opened = open_model("argan", device="cpu")
+    monkeypatch.setattr(quality, "open_model", lambda *_, **__: opened)
+    first, second = quality.summary().splitlines()[-4:-2]
+    assert first.replace("argan", "second") == second
+    cards = [quality.card(name).replace(name, "NAME").split() for name in ("argan", "second")]
+    first_words, second_words = ([w for w in card if w.strip("|-")] for card in cards)
+    assert first_words == second_words
 
 
 def test_a_page_without_a_place_for_a_table() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,10 +13,19 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2ycbcr
 
+from argan_plugin.model import RestorationModel
 from argan_plugin.weights import model_names
 from training.__main__ import main
 from training.checkpoint import save_weights
-from training.evaluate import Score, load_results, open_restorer, score_pictures, studio_luma
+from training.evaluate import (
+    Score,
+    load_results,
+    open_restorer,
+    save_results,
+    score_pictures,
+    studio_luma,
+    weights_of,
+)
 from training.full_image import FullImage
 from training.generator import UNet, UNetConfig
 from training.published import PUBLISHED
@@ -78,7 +88,7 @@ def test_an_onnx_file_goes_through_the_plugin(originals: Path, identity_model_pa
 def test_the_command_prints_a_table_and_writes_json_and_figure(
     originals: Path, identity: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    live1 = tmp_path / "live1"
+    live1 = tmp_path / "LIVE1"  # as people call it
     live1.mkdir()
     (live1 / "a.png").write_bytes((originals / "colour.png").read_bytes())
     code = main(
@@ -145,6 +155,13 @@ def test_all_shipped_models_are_those_of_the_package(
     monkeypatch.setattr("training.evaluate.evaluate", lambda models, *_, **__: asked.extend(models))
     assert main(["evaluate", "--all-models", "--images", str(tmp_path)]) == 0
     assert asked == list(model_names())
+
+
+def test_figures_tell_the_weights_of_exported_models(identity: Path, tmp_path: Path) -> None:
+    (name, *_) = model_names()
+    save_results(tmp_path / "scores.json", {}, weights_of([identity, name]))
+    told = json.loads((tmp_path / "scores.json").read_text())["weights"]
+    assert told == {name: RestorationModel(name, device="cpu").info.weights_sha256}
 
 
 def test_no_model_at_all_is_one_line(originals: Path, capsys: pytest.CaptureFixture[str]) -> None:

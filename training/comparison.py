@@ -33,6 +33,11 @@ def draw_comparison(results: Results, models: Mapping[str, str | Path], target: 
         for name, model in models.items()
         if Path(model).suffix != ".safetensors"
     }
+    colours: dict[str, str] = {}  # a method has one in all plots
+
+    def colour(method: str) -> str:
+        return colours.setdefault(method, f"C{len(colours)}")
+
     figure = Figure(figsize=(11, 4 * len(results)), layout="constrained")
     grid = figure.subplots(len(results), 2, squeeze=False)
     for (against_quality, against_cost), (name, scores) in zip(grid, results.items(), strict=True):
@@ -40,15 +45,18 @@ def draw_comparison(results: Results, models: Mapping[str, str | Path], target: 
         jpeg = np.array([mean(first, "compressed", "psnr", quality) for quality in QUALITIES])
         against_quality.plot(QUALITIES, jpeg, ":", color="grey", label="JPEG")
         for row in PUBLISHED.get(name, ()):
-            against_quality.plot(QUALITIES, row.psnr, "--", label=f"{row.method} (published)")
+            label = f"{row.method} (published)"
+            against_quality.plot(QUALITIES, row.psnr, "--", color=colour(row.method), label=label)
             if row.kflop_per_pixel is not None:
                 gain = float(np.mean(np.array(row.psnr) - jpeg))
-                _point(against_cost, row.kflop_per_pixel, gain, row.method, "o")
+                marker = f"o{colour(row.method)}"
+                _point(against_cost, row.kflop_per_pixel, gain, row.method, marker)
         for model, of_model in scores.items():
             psnr = [mean(of_model, "restored", "psnr", quality) for quality in QUALITIES]
-            against_quality.plot(QUALITIES, psnr, "-o", label=model)
+            against_quality.plot(QUALITIES, psnr, "-o", color=colour(model), label=model)
             if model in costs:
-                _point(against_cost, costs[model], float(np.mean(psnr - jpeg)), model, "*")
+                gain = float(np.mean(psnr - jpeg))
+                _point(against_cost, costs[model], gain, model, f"*{colour(model)}")
         against_quality.set(title=name, xlabel="JPEG quality", ylabel="PSNR (dB)", xticks=QUALITIES)
         against_cost.set(
             title=name,
@@ -56,7 +64,7 @@ def draw_comparison(results: Results, models: Mapping[str, str | Path], target: 
             ylabel="mean gain over the JPEG (dB)",
             xscale="log",
         )
-        against_cost.margins(x=0.2)
+        against_cost.margins(x=0.2, y=0.12)
         for axes in (against_quality, against_cost):
             axes.grid(alpha=0.3)
         against_quality.legend(fontsize=8)

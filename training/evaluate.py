@@ -70,6 +70,11 @@ class Score:
     """By metric: the model's result against the original."""
 
 
+def name_of_set(folder: Path) -> str:
+    """Return the name of a test set: its folder's, in small letters."""
+    return folder.resolve().name.lower()
+
+
 def studio_luma(path: Path) -> Luma:
     """Return a picture's luma as the literature's tests take it, uint8 ``(height, width)``.
 
@@ -140,8 +145,8 @@ def evaluate(
     names
         Keys of :data:`METRICS`.
     compare
-        Whether published figures of the folders that have any stand beside these, with their
-        sources.
+        Whether published figures stand beside these, with their sources, where a folder is called
+        as in :data:`training.published.PUBLISHED`.
     json_path
         Gets every figure of every picture.
     figure_path
@@ -170,21 +175,22 @@ def evaluate(
         scores = {
             model: score_pictures(restorer, found, names) for model, restorer in restorers.items()
         }
-        results[folder.name] = scores
-        print(f"\n{folder.name}, {len(found)} pictures\n")
-        print(table(folder.name, scores, compare=compare))
+        name = name_of_set(folder)
+        results[name] = scores
+        print(f"\n{name}, {len(found)} pictures\n")
+        print(table(name, scores, compare=compare))
         if figure_path is not None:
             # matplotlib takes a second to import
             from training.figure import draw_crops
 
-            target = figure_path.with_stem(f"{figure_path.stem}-{folder.name}")
+            target = figure_path.with_stem(f"{figure_path.stem}-{name}")
             draw_crops(restorers, found[:: max(1, len(found) // _CROPS)][:_CROPS], target)
     print(f"\n{CONVENTION}")
     if compare:
-        for row in (row for folder in folders for row in PUBLISHED.get(folder.name, ())):
+        for row in (row for name in results for row in PUBLISHED.get(name, ())):
             print(f"{row.method} (published): {row.source}")
     if json_path is not None:
-        save_results(json_path, results)
+        save_results(json_path, results, weights_of(models))
     if plot_path is not None:
         from training.comparison import draw_comparison
 
@@ -229,8 +235,17 @@ def mean(scores: Sequence[Score], side: Side, metric: str, quality: int) -> floa
     return float(np.mean(values))
 
 
-def save_results(path: Path, results: Results) -> None:
-    """Write every figure of every picture as JSON."""
+def weights_of(models: Sequence[str | Path]) -> dict[str, str]:
+    """Return the SHA-256 of the weights in each ONNX file or shipped model, by its name."""
+    return {
+        Path(model).stem: RestorationModel(model, device="cpu").info.weights_sha256
+        for model in models
+        if Path(model).suffix != ".safetensors"
+    }
+
+
+def save_results(path: Path, results: Results, weights: Mapping[str, str]) -> None:
+    """Write every figure of every picture, and the weights' SHA-256 by model, as JSON."""
     sets = {
         name: {model: [asdict(score) for score in scores] for model, scores in models.items()}
         for name, models in results.items()
@@ -238,6 +253,7 @@ def save_results(path: Path, results: Results) -> None:
     report = {
         "convention": CONVENTION,
         "date": datetime.now(UTC).date().isoformat(),
+        "weights": dict(weights),
         "sets": sets,
     }
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

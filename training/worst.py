@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.evaluate import Restorer, Results, Score
+from training.evaluate import Restorer, Results, Score, name_of_set
 from training.figure import draw_crops
 
 COUNT = 10
@@ -53,11 +53,15 @@ def draw_worst(
     restorers
         By model, in the order of the columns.
     pictures
-        Originals by their folder, whose name is that of the test set.
+        Originals by their folder.
     target
         PNG, SVG or PDF file to write.
     """
-    paths = {(folder.name, path.name): path for folder, found in pictures.items() for path in found}
+    paths = {
+        (name_of_set(folder), path.name): path
+        for folder, found in pictures.items()
+        for path in found
+    }
     chosen = [
         paths[name, score.picture]
         for _, name, score in worst_pictures(results, next(iter(restorers)))
