@@ -103,10 +103,11 @@ def test_the_bits_do_not_depend_on_the_threads_of_the_session() -> None:
 
 # Restores again and again; whenever it is interrupted, it sees to it that all is as before.
 _INTERRUPTED = """
-import sys, threading
+import signal, sys, threading
 import numpy as np
 from argan_plugin import RestorationModel, restore
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background inherit none
 model = RestorationModel(sys.argv[1], device="cpu")
 picture = np.random.default_rng(0).integers(0, 256, (400, 300), np.uint8)
 expected = restore(picture, model=model, tile_size=100)
@@ -142,11 +143,15 @@ def test_ctrl_c_at_any_moment_leaves_model_and_process_usable(tiny_model_path: P
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        for _ in range(10):
-            assert process.stdout.readline() == "running\n", process.stderr.read()
-            time.sleep(random.uniform(0, 0.05))
-            process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "done\n", process.stderr.read()
+        try:
+            for _ in range(10):
+                assert process.stdout.readline() == "running\n", process.stderr.read()
+                time.sleep(random.uniform(0, 0.05))
+                process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "done\n", process.stderr.read()
+        except BaseException:  # the test's time is up, too: the process would run for ever
+            process.kill()
+            raise
     assert process.returncode == 0
 
 

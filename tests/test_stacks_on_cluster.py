@@ -60,6 +60,19 @@ def test_one_session_a_worker(
     assert client.run(opened) == {worker: [_THREADS] for worker in client.run(os.getpid)}
 
 
+def test_workers_with_openvino_give_the_bits_of_this_process(
+    client: Client, movie: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # conftest.py hides OpenVINO from this process, but not from the workers
+    here = RestorationModel(threads=1)
+    assert here.device == "openvino"
+    lazy = da.from_array(movie[:6], chunks=(1, -1, -1, -1))
+    restored = restore_lazy(lazy, rgb=True)
+    np.testing.assert_array_equal(
+        restored.compute(), restore_stack(movie[:6], rgb=True, model=here)
+    )
+
+
 def test_a_large_plane_in_parts(client: Client, tiny_model_path: Path) -> None:
     plane = np.random.default_rng(2).random((700, 900), np.float32)
     lazy = da.from_array(plane, chunks=(300, 256))
