@@ -25,7 +25,7 @@ from argan_plugin.model_info import ModelInfo
 from argan_plugin.tiling import plan_tiles
 from argan_plugin.weights import find_model
 from benchmarks.choice_runners import Choice, open_choice
-from benchmarks.conditions import conditions_now, save
+from benchmarks.conditions import conditions_now, finish
 
 PICTURE = (3000, 4000)
 """The picture that the share of halo is reckoned for."""
@@ -197,9 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             row = pool.submit(measure, choice).result()
         print(row, flush=True)
         rows.append(row)
-    print(f"\n{conditions}")
-    if options.json is not None:
-        save(options.json, conditions, rows)
+    finish(conditions, rows, options.json)
     return 0
 
 

@@ -27,7 +27,7 @@ from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.restore_file import Settings
 from argan_plugin.restore_files import restore_files
 from argan_plugin.restore_on_cluster import restore_on_cluster
-from benchmarks.conditions import conditions_now, save
+from benchmarks.conditions import conditions_now, finish
 from tests.conftest import tiny_model
 
 HEADER = (
@@ -155,9 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for workers in numbers:
                 rows.append(measure(folder, model, megapixels, files, workers))
                 print(rows[-1], flush=True)
-    print("", conditions, sep="\n")
-    if options.json is not None:
-        save(options.json, conditions, rows)
+    finish(conditions, rows, options.json)
     return 0
 
 

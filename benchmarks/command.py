@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from argan_plugin.model import RestorationModel
-from benchmarks.conditions import conditions_now, save
+from benchmarks.conditions import conditions_now, finish
 from training.datasets import find_pictures
 
 Measure = Callable[[Path, RestorationModel], Iterable[Any]]
@@ -50,7 +50,5 @@ def run(
     for row in measure(options.images, model):
         print(row, flush=True)
         rows.append(row)
-    print(f"\n{conditions}")
-    if options.json is not None:
-        save(options.json, conditions, rows)
+    finish(conditions, rows, options.json)
     return 0

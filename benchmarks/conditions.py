@@ -53,6 +53,13 @@ def save(path: Path, conditions: Conditions, rows: Sequence[Any]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def finish(conditions: Conditions, rows: Sequence[Any], path: Path | None) -> None:
+    """Print the conditions below a table, and save the measurement if there is a path."""
+    print(f"\n{conditions}")
+    if path is not None:
+        save(path, conditions, rows)
+
+
 def _processor() -> str:
     """Return the processor's name; Python knows only its architecture on Linux."""
     try:

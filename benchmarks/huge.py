@@ -28,7 +28,7 @@ import zarr
 from argan_plugin.model import RestorationModel
 from argan_plugin.ome_zarr import restore_ome_zarr
 from argan_plugin.restoration import restore
-from benchmarks.conditions import conditions_now, save
+from benchmarks.conditions import conditions_now, finish
 from tests.conftest import tiny_model
 
 HEADER = (
@@ -170,9 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             onnx.save(tiny_model(), tiny)
             rows.append(measure(Path(folder), tiny if case.tiny else None, case))
         print(rows[-1], flush=True)
-    print("", conditions, sep="\n")
-    if options.json is not None:
-        save(options.json, conditions, rows)
+    finish(conditions, rows, options.json)
     return 0
 
 

@@ -31,7 +31,7 @@ from argan_plugin.devices import Device
 from argan_plugin.model import open_model
 from argan_plugin.tiling import map_tiles
 from argan_plugin.weights import model_names
-from benchmarks.conditions import conditions_now, save
+from benchmarks.conditions import conditions_now, finish
 from benchmarks.peer_networks import ARCNN, DNCNN3, PeerNetwork
 from export.runtimes import open_onnxruntime
 
@@ -288,9 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"\n{HEADER}")
     for row in rows:
         print(row)
-    print(f"\n{conditions}")
-    if options.json is not None:
-        save(options.json, conditions, rows)
+    finish(conditions, rows, options.json)
     return 0
 
 

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.conditions import conditions_now, save
+from benchmarks.conditions import conditions_now, finish
 from benchmarks.runtimes import TIMED_SHAPE, seconds_per_megapixel
 from export.errors import ExportError
 from export.graph import GraphForm
@@ -198,9 +198,7 @@ def _run(options: argparse.Namespace) -> None:
                 row = _row(name, report.size, seconds, scores, reference)
             print(row, flush=True)
             rows.append(row)
-    print(f"\n{conditions}")
-    if options.json is not None:
-        save(options.json, conditions, rows)
+    finish(conditions, rows, options.json)
 
 
 def _row(name: str, size: int, seconds: float, scores: Scores, reference: Scores) -> Row:
