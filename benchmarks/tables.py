@@ -97,7 +97,8 @@ def refreshed(page: str, names: Sequence[str]) -> str:
     Raises
     ------
     ValueError
-        If the page has no place for one: ``<!-- table NAME -->`` and ``<!-- end NAME -->``.
+        If the page has no place for one, ``<!-- table NAME -->`` and ``<!-- end NAME -->``, or a
+        shipped model has no figures.
     """
     for name in names:
         begin, end = f"<!-- table {name} -->", f"<!-- end {name} -->"
@@ -105,7 +106,13 @@ def refreshed(page: str, names: Sequence[str]) -> str:
         _, found_end, after = rest.partition(end)
         if not (found and found_end):
             raise ValueError(f"expected {begin} and {end} in the page")
-        page = f"{before}{begin}\n{_TABLES[name]()}\n{end}{after}"
+        try:
+            table = _TABLES[name]()
+        except KeyError as error:
+            raise ValueError(
+                f"{name}: there are no figures of {error}; docs/releasing.md says how to measure"
+            ) from error
+        page = f"{before}{begin}\n{table}\n{end}{after}"
     return page
 
 

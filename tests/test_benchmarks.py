@@ -127,6 +127,13 @@ def test_the_figures_of_quality_are_those_of_the_shipped_weights() -> None:
     assert all(models.keys() == shipped.keys() for models in told["sets"].values())
 
 
+def test_a_model_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tables._TABLES, "card argan", lambda: quality.card("second"))
+    page = "<!-- table card argan -->\n<!-- end card argan -->"
+    with pytest.raises(ValueError, match=r"no figures of 'second'.*releasing"):
+        tables.refreshed(page, ["card argan"])
+
+
 def test_the_tables_of_two_models(monkeypatch: pytest.MonkeyPatch) -> None:
     date, measured = quality.results()
     both = {name: {**of_set, "second": of_set["argan"]} for name, of_set in measured.items()}
