@@ -173,5 +173,8 @@ def _sane_dpi(dpi: Any) -> tuple[float, float] | None:
     """Return a resolution that every format can hold; damaged files state 0, infinity or NaN."""
     if dpi is None:
         return None
-    across, down = (float(value) for value in dpi)
+    try:
+        across, down = (float(value) for value in dpi)
+    except ZeroDivisionError:  # 1/0 in a TIFF file, before Pillow 12
+        return None
     return (across, down) if 0 < across < 65536 and 0 < down < 65536 else None
