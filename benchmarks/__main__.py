@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure time and memory of ARGAN and of what a user would take instead, on "
-        "pictures of 0.1 to 100 megapixels. Takes half an hour and wants a quiet machine. Writes "
+        "pictures of 0.1 to 100 megapixels. Takes long and wants a quiet machine. Writes "
         "benchmarks/peers.json, the table of docs/speed.md and docs/images/speed.png. For some "
         "methods or sizes alone: python -m benchmarks.peers --help.",
         epilog=_OTHERS,
