@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from argan_plugin import RestorationModel, devices, openvino_session, restore
+from argan_plugin._sample_data import vintage_cars
 from argan_plugin.errors import Cancelled, DeviceError, ModelError
 from tests.conftest import build_model
 
@@ -47,6 +48,19 @@ def test_the_shipped_model_restores_a_photo_alike(photo: NDArray[np.uint8]) -> N
     )
     assert np.abs(restored - expected).max() <= 2
     assert np.mean((restored - expected) ** 2) < 0.1  # 58 dB
+
+
+def test_neither_threads_nor_tiles_change_a_photo_by_more_than_rounding() -> None:
+    photo = vintage_cars()[0][0][:200, :300]
+    one, three = (
+        restore(photo, model=RestorationModel(device="openvino", threads=threads))
+        for threads in (1, 3)
+    )
+    np.testing.assert_array_equal(one, three)
+    tiles = restore(photo, model=RestorationModel(device="openvino"), tile_size=96)
+    change = np.abs(tiles.astype(int) - one)
+    assert change.max() <= 1
+    assert change.mean() < 0.002
 
 
 def test_tiles_do_not_show(model: RestorationModel) -> None:
