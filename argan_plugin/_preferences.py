@@ -16,6 +16,8 @@ class Preferences:
     """The name of a shipped model, the path of an ONNX file, or None for the default model."""
     strength: float = 1.0
     """How much of the correction is applied, 0 to 1."""
+    chroma: bool = False
+    """Whether blocks and bleeding of colour are reduced, too, where there is colour."""
     device: Device = "auto"
     """Where the network runs."""
     tile_size: int | None = None
@@ -33,6 +35,7 @@ def read_preferences() -> Preferences:
     return Preferences(
         model=page.model or None,
         strength=page.strength,
+        chroma=page.chroma,
         device=page.device,
         tile_size=page.tile_size or None,
     )

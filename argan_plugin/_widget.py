@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class _Result:
     """The newest result, which the strength slider and the comparison act on.
 
-    Its job keeps the network's corrections for the slider: 4 bytes a pixel, at most what a
-    `ChangeCache` holds. They are let go with the next run, or when the layer or the widget goes.
+    Its job keeps the network's corrections for the slider, at most what a `ChangeCache` holds. They
+    are let go with the next run, or when the layer or the widget goes.
     """
 
     job: Job

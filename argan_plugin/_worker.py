@@ -176,6 +176,7 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
     how: dict[str, Any] = {
         "rgb": source.rgb,
         "strength": settings.strength,
+        "chroma": settings.chroma,
         "model": model,
         "value_range": source.value_range,
         "tile_size": settings.tile_size,
@@ -194,6 +195,7 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
         "model": model.name,
         "weights_sha256": model.info.weights_sha256,
         "strength": settings.strength,
+        "chroma": settings.chroma and source.rgb,
         "device": model.device,
         "value_range": source.value_range,
     }

@@ -14,8 +14,9 @@ class ChangeCache:
 
     With it, another strength is only another mixture: the network does not run again. One cache
     serves one picture or pyramid (its levels differ in shape, and so do not get mixed up) with one
-    model and one value range. A correction is float32: 4 bytes a pixel, as much as an RGBA picture
-    of uint8. Several threads may use it. A pickled copy is empty.
+    model and one value range, with chroma or without. A correction is float32: 4 bytes a pixel, as
+    much as an RGBA picture of uint8, and 12 with chroma. Several threads may use it. A pickled copy
+    is empty.
 
     Parameters
     ----------

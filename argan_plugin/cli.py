@@ -93,13 +93,17 @@ def _restore_command(arguments: Sequence[str]) -> int:
         _say("error: --resume needs a folder as output")
         return _WRONG_USAGE
 
+    from argan_plugin.inspection import WORTHWHILE_UP_TO
     from argan_plugin.restore_file import Settings
 
+    above = options.skip_above_quality
+    if above is None and plan.folder is not None and not options.all:
+        above = WORTHWHILE_UP_TO
     settings = Settings(
         strength=options.strength,
         chroma=options.chroma,
         consistent=options.consistent,
-        skip_above_quality=options.skip_above_quality,
+        skip_above_quality=above,
         tile_size=options.tile_size,
         overwrite=options.overwrite,
         quality=options.quality,

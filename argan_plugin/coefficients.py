@@ -81,7 +81,7 @@ def read_luma_coefficients(data: bytes) -> LumaCoefficients:
         If the package pyjpegio is not installed.
     """
     info = read_jpeg_info(data)
-    if info.mode != "L" and (info.mode != "RGB" or info.chroma_quality is None):
+    if not info.has_luma:
         kind = "RGB without a luma component" if info.mode == "RGB" else info.mode
         raise UnsupportedImageError(
             f"expected a JPEG file with a luma component (grey or YCbCr), but it holds {kind}"

@@ -21,6 +21,8 @@ from argan_plugin.coefficients import (
 from argan_plugin.decoding import decoding, opened
 from argan_plugin.devices import Device
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
+from argan_plugin.inspection import find_earlier, grey_levels, steps_to_keep_to
+from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import (
     apply_change,
@@ -55,8 +57,10 @@ def restore_jpeg(
     consistent
         Whether every coefficient of the restored luma is brought into the interval that the file's
         quantization leaves open, so that the result is one of the pictures which this file can
-        stand for. It needs the package pyjpegio (``pip install 'argan-plugin[consistent]'``) and a
-        grey or YCbCr file.
+        stand for. Before that, the correction is kept to what the file's quantization steps make
+        plausible, as by `restore` with `steps`, unless the pixels show an earlier and stronger
+        compression. It needs the package pyjpegio (``pip install 'argan-plugin[consistent]'``) and
+        a grey or YCbCr file.
     model, strength, chroma, tile_size, device, progress, cancel
         As in `restore`.
 
@@ -107,12 +111,15 @@ def restore_jpeg(
         coefficients = read_luma_coefficients(data)
     except (ImageFileError, UnsupportedImageError) as error:
         raise type(error)(f"{name}: {error}. Pass consistent=False to do without.") from error
+    stated = read_jpeg_info(data)
+    earlier = find_earlier(grey_levels(pixels), stated)
     return restore_consistently(
         pixels,
         coefficients,
         model=model,
         strength=strength,
         chroma=chroma,
+        steps=steps_to_keep_to(stated, earlier),
         tile_size=tile_size,
         device=device,
         progress=progress,
@@ -128,7 +135,10 @@ def restore_consistently(
     chroma: bool = False,
     **options: Any,
 ) -> NDArray[np.uint8]:
-    """Do what `restore_jpeg` does, with a file that is read already; options as in `restore`."""
+    """Do what `restore_jpeg` does, with a file that is read already; options as in `restore`.
+
+    Of these, `steps` are to be given if `steps_to_keep_to` does.
+    """
     if strength == 0:
         return pixels.copy()
     find_change = colour_change if chroma else luma_change

@@ -9,12 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from argan_plugin import arrays, color
+from argan_plugin import arrays, color, dct
 from argan_plugin.arrays import ValueRange
 from argan_plugin.chroma import HALO, chroma_change
 from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
 from argan_plugin.model import RestorationModel
+from argan_plugin.model_info import ModelInfo
+from argan_plugin.plausible import plausible_change
 from argan_plugin.strips import strips
+
+
+def halo_of(model: ModelInfo, *, chroma: bool, gaps: bool, step: int | None = None) -> int:
+    """Return how many pixels around its own the result of a model's `Correction` looks at.
+
+    Parameters
+    ----------
+    model : ModelInfo
+        Of the network.
+    chroma, gaps : bool
+        As in `Correction`.
+    step : int, optional
+        What each of its parts is a multiple of; by default the model's `size_multiple`.
+
+    Returns
+    -------
+    int
+        A multiple of `step`.
+    """
+    step = step or model.size_multiple
+    # The guide of chroma must be right as far as chroma looks.
+    looks = model.halo, HALO if chroma else 0, gap_halo(step) if gaps else 0
+    return sum(math.ceil(pixels / step) * step for pixels in looks)
 
 
 class Correction:
@@ -30,6 +55,8 @@ class Correction:
         Whether chroma is restored, too; the windows have colours then.
     gaps : bool
         Whether windows may hold NaN and infinity, which are filled and come back.
+    steps : array of shape (8, 8), optional
+        As in `plausible_change`.
     cancel : threading.Event, optional
         As in `restore`.
     """
@@ -50,13 +77,14 @@ class Correction:
         *,
         chroma: bool,
         gaps: bool,
+        steps: NDArray[Any] | None,
         cancel: threading.Event | None,
     ) -> None:
         self.network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
-        self.size_multiple = network.info.size_multiple
-        # The guide of chroma must be right as far as chroma looks.
-        further = math.ceil(HALO / self.size_multiple) * self.size_multiple if chroma else 0
-        self.halo = network.info.halo + further + (gap_halo(self.size_multiple) if gaps else 0)
+        self._steps = steps
+        block = 1 if steps is None else dct.BLOCK  # windows of whole blocks
+        self.size_multiple = math.lcm(network.info.size_multiple, block)
+        self.halo = halo_of(network.info, chroma=chroma, gaps=gaps, step=self.size_multiple)
 
     def __call__(self, window: NDArray[Any]) -> NDArray[np.float32]:
         """Return the change of a window, 1 being the step from black to white.
@@ -82,6 +110,9 @@ class Correction:
         batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
         restored: NDArray[np.float32] = self.network.run(batch, cancel=self._cancel)[0, 0]
         change = restored - luma
+        if self._steps is not None:
+            change = plausible_change(change, self._steps)
+            restored = luma + change
         if self._chroma:
             assert colours is not None
             of_chroma = chroma_change(color.chroma(colours, luma), restored, change)

@@ -147,6 +147,17 @@ def why_to_skip(above: int, file: JpegInfo | None, earlier: Compression | None) 
     return f"its JPEG quality is above {above}, and its pixels show no lower one"
 
 
+def steps_to_keep_to(file: JpegInfo | None, earlier: Compression | None) -> tuple[int, ...] | None:
+    """Return the steps that say how wrong the pixels of a file can be, for `restore`.
+
+    None if none say it: the file holds no luma (it is no JPEG file, CMYK or RGB), or its pixels
+    show an earlier compression, whose errors are not those of the file's own steps.
+    """
+    if file is None or earlier is not None or not file.has_luma:
+        return None
+    return file.quantization[0]
+
+
 def _judge(file: JpegInfo | None, earlier: Compression | None) -> tuple[bool, str]:
     """Tell whether restoring is worthwhile, and why."""
     if earlier is not None and earlier.quality <= WORTHWHILE_UP_TO:

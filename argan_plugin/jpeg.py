@@ -108,6 +108,11 @@ class JpegInfo:
     quantization: tuple[tuple[int, ...], ...]
     """One quantization table for each component, 64 steps in row order (not in zigzag order)."""
 
+    @property
+    def has_luma(self) -> bool:
+        """Whether its first component is luma: it is grey or YCbCr, not RGB or CMYK."""
+        return self.mode == "L" or (self.mode == "RGB" and self.chroma_quality is not None)
+
 
 def ijg_luma_table(quality: int) -> NDArray[np.int64]:
     """Return libjpeg's luma quantization table.

@@ -9,12 +9,37 @@ from argan_plugin.errors import ImageFileError, NothingToRestore, UnsupportedIma
 from argan_plugin.inspection import find_earlier, grey_levels, why_to_skip
 from argan_plugin.jpeg import JpegInfo, read_jpeg_info
 from argan_plugin.picture import Picture
+from argan_plugin.traces import Compression
 
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 
-def check_needed(source: Path, picture: Picture, above: int) -> str:
+def find_compressions(source: Path, picture: Picture) -> tuple[JpegInfo | None, Compression | None]:
+    """Return what a file's header says if it is a JPEG file, and what its pixels say beside that.
+
+    Raises
+    ------
+    ImageFileError
+        If the file cannot be read.
+    """
+    file = _header(source)
+    levels = grey_levels(picture.pixels, inks=picture.modes[0] == "CMYK")
+    return file, find_earlier(levels, file)
+
+
+def check_needed(
+    source: Path, file: JpegInfo | None, earlier: Compression | None, above: int
+) -> str:
     """Refuse a picture that was not compressed as JPEG of quality `above` or less.
+
+    Parameters
+    ----------
+    source
+        For the message.
+    file, earlier
+        From `find_compressions`.
+    above
+        IJG quality, 1-100.
 
     Returns
     -------
@@ -25,15 +50,10 @@ def check_needed(source: Path, picture: Picture, above: int) -> str:
     ------
     NothingToRestore
         If neither its file nor its pixels show such a compression.
-    ImageFileError
-        If the file cannot be read.
     """
-    file = _header(source)
-    levels = grey_levels(picture.pixels, inks=picture.modes[0] == "CMYK")
-    earlier = find_earlier(levels, file)
     reason = why_to_skip(above, file, earlier)
     if reason is not None:
-        raise NothingToRestore(f"{source}: {reason}.")
+        raise NothingToRestore(f"{source}: {reason}; --all restores it, too.")
     if file is not None and earlier is not None and file.quality > above:
         return (
             f"its JPEG quality is {file.quality}, but its pixels show an earlier compression at "

@@ -39,6 +39,11 @@ outputs:
   are kept as far as the format can, and the dates of the files with --keep-times.
   An output appears whole or not at all, and an input is never overwritten.
 
+what is left alone:
+  If OUT is a folder, pictures that need nothing get no output, and a line says so: those that
+  `argan info` does not call worthwhile. --skip-above-quality sets another limit than it has, and
+  --all restores every picture. If OUT is a file, the picture is restored, whatever it is.
+
 resuming:
   Start a long run with --resume, and after a stop or a change start it again in the same way.
   It keeps a list of its outputs in OUT (.argan-resume.jsonl) and does what is missing, and
@@ -106,13 +111,15 @@ def restore_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="keep luma to what the JPEG file says of its original (needs pyjpegio)",
     )
-    add(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--skip-above-quality",
         type=_number(int, 1, 100),
         metavar="Q",
         help="leave pictures alone that neither file nor pixels show to be JPEG of quality Q or "
-        "less; 90 is a good Q",
+        "less; told below",
     )
+    which.add_argument("--all", action="store_true", help="leave no picture alone")
     add("--model", metavar="NAME|PATH", help="an installed model, or an ONNX file of this project")
     add(
         "--device",

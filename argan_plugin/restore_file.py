@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from argan_plugin.bands import part_of, restore_bands
@@ -15,7 +15,8 @@ from argan_plugin.consistency import restore_consistently
 from argan_plugin.decoding import DamagedFileError
 from argan_plugin.errors import ArganError, ImageFileError, NothingToRestore
 from argan_plugin.files import read_picture
-from argan_plugin.jpeg_sources import check_needed, stated_coefficients
+from argan_plugin.inspection import steps_to_keep_to
+from argan_plugin.jpeg_sources import check_needed, find_compressions, stated_coefficients
 from argan_plugin.model import RestorationModel
 from argan_plugin.picture import Picture
 from argan_plugin.resume import Stamp, Written
@@ -46,7 +47,8 @@ class Settings:
     """As in `restore`."""
 
     consistent: bool = False
-    """As in `restore_jpeg`, for the files that it is for."""
+    """As in `restore_jpeg`, for the files that it is for. What their steps make plausible, of the
+    correction, counts in any case."""
 
     skip_above_quality: int | None = None
     """Whether pictures are left alone that were not compressed as JPEG of this quality, 1-100, or a
@@ -119,6 +121,7 @@ class FileSteps:
         self._job, self._model, self._settings = job, model, settings
         self._overwrite, self._list_output, self._progress = overwrite, list_output, progress
         self._picture: Picture | None = None
+        self._quantization: Sequence[int] | None = None
         self._coefficients: LumaCoefficients | None = None
         self._notes: list[str | None] = []
         self._write_options: dict[str, Any] = {}
@@ -139,7 +142,12 @@ class FileSteps:
             with self._noting_failure():
                 # Under the same name, so that the pixels as they were take no memory while writing.
                 self._picture = _restored(
-                    self._picture, self._coefficients, self._model, self._settings, self._progress
+                    self._picture,
+                    self._quantization,
+                    self._coefficients,
+                    self._model,
+                    self._settings,
+                    self._progress,
                 )
                 self._coefficients = None
 
@@ -170,8 +178,11 @@ class FileSteps:
         picture = read(job.source)
         check_writable(job.target, picture)  # before the work
         self._notes.append(picture.note)
-        if settings.skip_above_quality is not None:
-            self._notes.append(check_needed(job.source, picture, settings.skip_above_quality))
+        file, earlier = find_compressions(job.source, picture)
+        above = settings.skip_above_quality
+        if above is not None:
+            self._notes.append(check_needed(job.source, file, earlier, above))
+        self._quantization = steps_to_keep_to(file, earlier)
         if settings.consistent:
             self._coefficients, note = stated_coefficients(job.source)
             self._notes.append(note)
@@ -252,6 +263,7 @@ def _list(list_output: Callable[[Written], None], source: Stamp, file: IO[bytes]
 
 def _restored(
     picture: Picture,
+    steps: Sequence[int] | None,
     stated: LumaCoefficients | None,
     model: RestorationModel,
     settings: Settings,
@@ -263,6 +275,7 @@ def _restored(
         "strength": settings.strength,
         "chroma": settings.chroma,
         "tile_size": settings.tile_size,
+        "steps": steps,
     }
     if stated is not None:
         restored = restore_consistently(picture.pixels, stated, progress=progress, **options)

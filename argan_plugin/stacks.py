@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from argan_plugin.arrays import Nonfinite, find_value_range
 from argan_plugin.change_cache import ChangeCache
+from argan_plugin.correction import halo_of
 from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
-from argan_plugin.gaps import gap_halo
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_file import inspect_model, read_model_file
 from argan_plugin.model_info import ModelInfo
-from argan_plugin.restoration import apply_change, luma_change
+from argan_plugin.restoration import apply_change, colour_change, luma_change
 from argan_plugin.weights import find_model
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def restore_stack(
     *,
     rgb: bool = False,
     strength: float = 1.0,
+    chroma: bool = False,
     model: _Model = None,
     device: Device = "auto",
     value_range: tuple[float, float] | None = None,
@@ -64,7 +65,7 @@ def restore_stack(
         A single picture is a stack without leading axes.
     rgb : bool
         Whether the last axis holds the channels.
-    strength, model, device, value_range, nonfinite, tile_size, cancel
+    strength, chroma, model, device, value_range, nonfinite, tile_size, cancel
         As in `restore`.
     changes : ChangeCache, optional
         Planes that it holds are mixed without the network; the others are added to it.
@@ -84,7 +85,9 @@ def restore_stack(
         As `restore` does.
     """
     _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
-    recipe = _Recipe(rgb, strength, model, device, value_range, nonfinite, tile_size, changes)
+    recipe = _Recipe(
+        rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes
+    )
     result = np.empty_like(stack, subok=False)
     leading = stack.shape[: stack.ndim - recipe.plane_ndim]
     planes = math.prod(leading)
@@ -104,6 +107,7 @@ def restore_lazy(
     *,
     rgb: bool = False,
     strength: float = 1.0,
+    chroma: bool = False,
     model: _Model = None,
     device: Device = "auto",
     value_range: tuple[float, float] | None = None,
@@ -126,7 +130,7 @@ def restore_lazy(
     stack : dask array of shape (…, height, width), or (…, height, width, 3 or 4) if `rgb`
     rgb : bool
         Whether the last axis holds the channels.
-    strength, value_range, nonfinite, tile_size
+    strength, chroma, value_range, nonfinite, tile_size
         As in `restore`.
     model, device
         As in `restore`; they must be valid on the machines that compute. What is sent to them of
@@ -162,13 +166,15 @@ def restore_lazy(
             "The shape of this dask array is not known. Call compute_chunk_sizes() on it first."
         )
     _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
-    recipe = _Recipe(rgb, strength, model, device, value_range, nonfinite, tile_size, changes)
+    recipe = _Recipe(
+        rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes
+    )
     rows = stack.ndim - recipe.plane_ndim
     columns = rows + 1
     halo = 0
     if max(stack.shape[rows], stack.shape[columns]) > chunk_size:
         info = read_model_info(model)
-        halo = info.halo + (gap_halo(info.size_multiple) if nonfinite == "pass" else 0)
+        halo = halo_of(info, chroma=chroma and rgb, gaps=nonfinite == "pass")
         # Tiles must start at multiples of the network's stride, and dask would merge chunks that
         # are smaller than the halo.
         chunk_size = info.size_multiple * math.ceil(max(chunk_size, halo) / info.size_multiple)
@@ -212,6 +218,7 @@ class _Recipe:
 
     rgb: bool
     strength: float
+    chroma: bool
     model: _Model | bytes
     """In another process than where it was open, pickled."""
 
@@ -246,7 +253,8 @@ class _Recipe:
         change = None if self.changes is None else self.changes.get(key)
         if change is None:
             model = self.model
-            change = luma_change(
+            find_change = colour_change if self.chroma else luma_change
+            change = find_change(
                 plane,
                 model=pickle.loads(model) if isinstance(model, bytes) else model,
                 device=self.device,
@@ -295,6 +303,7 @@ class _Block:
             type(self).__qualname__,
             recipe.rgb,
             recipe.strength,
+            recipe.chroma,
             name,
             recipe.device,
             recipe.value_range,

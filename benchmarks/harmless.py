@@ -1,14 +1,15 @@
-"""Measure what happens to pictures that need little or nothing: docs/real-files.md.
+"""Measure what ``argan FOLDER -o FOLDER`` does to pictures that need little: docs/real-files.md.
 
 ``python -m benchmarks.harmless --images PICTURES --json benchmarks/harmless.json``, with the folder
 that the model was trained on: of its photographs only the middles of the validation pictures are
-taken.
+taken. Each is stored as a file and goes through `restore_file`, as the command has it by default.
 """
 
 from __future__ import annotations
 
-import io
+import math
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from argan_plugin.inspection import WORTHWHILE_UP_TO, inspect_jpeg, why_to_skip
+from argan_plugin.batch import Job
+from argan_plugin.inspection import WORTHWHILE_UP_TO
 from argan_plugin.model import RestorationModel
-from argan_plugin.restoration import restore
+from argan_plugin.restore_file import Settings, restore_file
 from benchmarks.command import run
 from training.datasets import find_pictures, read_luma, split_names
 from training.drawings import draw
@@ -35,7 +37,8 @@ HEADER = (
 _SIDE = 384
 _DRAWN = 8  # pictures of each kind that is made here
 _SEED = 2026
-_QUALITIES = (None, 98, 95, 92, 90, 85)
+_QUALITIES = (None, 98, 95, 92, 90, 85, 75, 50, 20)
+_SETTINGS = Settings(skip_above_quality=WORTHWHILE_UP_TO, show_progress=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +51,26 @@ class Row:
     psnr_before: float
     """In dB; inf for PNG."""
     psnr_after: float
+    """Of PNG, as `psnr_to_input`."""
     least: float
     """Smallest gain of one picture in dB; for PNG, its PSNR after."""
     psnr_to_input: float
+    """Of those that were not left alone; inf if all were."""
     score_before: float
     """SSIMULACRA2."""
     score_after: float
     skipped: int
-    """By ``--skip-above-quality 90``."""
+    """How many were left alone."""
     pictures: int
 
     def __str__(self) -> str:
         """Return the row in Markdown."""
         stored = "PNG" if self.quality is None else f"JPEG, q = {self.quality}"
-        before = "equal" if self.quality is None else f"{self.psnr_before:.2f}"
-        least = f"{self.least:.2f}" if self.quality is None else f"{self.least:+.2f}"
+        least = _decibels(self.least) if self.quality is None else f"{self.least:+.2f}"
         return (
-            f"| {self.kind} | {stored} | {before} | {self.psnr_after:.2f} | {least} | "
-            f"{self.psnr_to_input:.2f} | {self.score_before:.1f} | {self.score_after:.1f} | "
+            f"| {self.kind} | {stored} | {_decibels(self.psnr_before)} | "
+            f"{_decibels(self.psnr_after)} | {least} | {_decibels(self.psnr_to_input)} | "
+            f"{self.score_before:.1f} | {self.score_after:.1f} | "
             f"{self.skipped} of {self.pictures} |"
         )
 
@@ -105,41 +110,53 @@ def measure(folder: Path, model: RestorationModel) -> Iterator[Row]:
 
 
 def _row(kind: str, quality: int | None, lumas: Sequence[Luma], model: RestorationModel) -> Row:
-    scores, skipped = [], 0
+    skipped = 0
+    before, after, to_input, scores = [], [], [], []
     for original in lumas:
-        file = io.BytesIO()
-        if quality is None:
-            Image.fromarray(original).save(file, "PNG")
-        else:
-            Image.fromarray(original).save(file, "JPEG", quality=quality)
-        found = inspect_jpeg(file.getvalue())
-        skipped += why_to_skip(WORTHWHILE_UP_TO, found.file, found.earlier) is not None
-        given = np.asarray(Image.open(file))
-        restored = restore(given, model=model)
-        before, after = psnr(given, original), psnr(restored, original)
-        scores.append(
-            (
-                before,
-                after,
-                after if quality is None else after - before,
-                psnr(restored, given),
-                ssimulacra2(given, original),
-                ssimulacra2(restored, original),
-            )
-        )
-    means, (_, _, least, *_) = np.mean(scores, axis=0).tolist(), np.min(scores, axis=0).tolist()
+        given, found = _given_and_restored(original, quality, model)
+        restored = given if found is None else found
+        skipped += found is None
+        before.append(psnr(given, original))
+        after.append(psnr(restored, original))
+        to_input.append(psnr(restored, given))
+        scores.append((ssimulacra2(given, original), ssimulacra2(restored, original)))
+    changed = [decibels for decibels in to_input if math.isfinite(decibels)]
+    mean_to_input = float(np.mean(changed)) if changed else math.inf
+    score_before, score_after = np.mean(scores, axis=0).tolist()
+    is_png = quality is None
     return Row(
         kind=kind,
         quality=quality,
-        psnr_before=means[0],
-        psnr_after=means[1],
-        least=least,
-        psnr_to_input=means[3],
-        score_before=means[4],
-        score_after=means[5],
+        psnr_before=math.inf if is_png else float(np.mean(before)),
+        psnr_after=mean_to_input if is_png else float(np.mean(after)),
+        least=float(min(after) if is_png else np.min(np.subtract(after, before))),
+        psnr_to_input=mean_to_input,
+        score_before=score_before,
+        score_after=score_after,
         skipped=skipped,
         pictures=len(lumas),
     )
+
+
+def _given_and_restored(
+    original: Luma, quality: int | None, model: RestorationModel
+) -> tuple[Luma, Luma | None]:
+    """Return what a file of a picture holds, and what the command makes of it; None for nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "picture"), Path(folder, "restored.png")
+        if quality is None:
+            Image.fromarray(original).save(source, "PNG")
+        else:
+            Image.fromarray(original).save(source, "JPEG", quality=quality)
+        result = restore_file(Job(source, target), model, _SETTINGS, overwrite=False)
+        if result.failed:
+            raise RuntimeError(result.failed)
+        given = np.asarray(Image.open(source))
+        return given, None if result.skipped else np.asarray(Image.open(target))
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "equal"
 
 
 def _middle(luma: Luma) -> Luma:

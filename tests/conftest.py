@@ -1,10 +1,10 @@
-"""Tiny ONNX models and a JPEG: the plugin's tests need neither torch nor shipped weights."""
+"""Tiny ONNX models, a JPEG and a napari window: no test of the plugin needs shipped weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -17,10 +17,14 @@ from argan_plugin import devices
 from argan_plugin.cli import main
 from argan_plugin.model_info import ModelInfo
 
+if TYPE_CHECKING:
+    import napari
+
 BuildModel = Callable[..., onnx.ModelProto]
 Run = Callable[..., int]
 
 _SIZE_MULTIPLE = 8
+_MANIFEST = Path(__file__).parents[1] / "napari.yaml"
 
 
 def tiny_info(**changes: Any) -> ModelInfo:
@@ -166,3 +170,24 @@ def run(tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return main([*words, "--model", str(tiny_model_path), "--device", "cpu"])
 
     return run
+
+
+@pytest.fixture
+def viewer(
+    make_napari_viewer: Callable[..., napari.Viewer],
+    plugin_settings: None,
+    npe2pm: Any,
+    tiny_model_path: Path,
+) -> Iterator[napari.Viewer]:
+    """Yield a viewer that knows the plugin, which uses the tiny model."""
+    # Here, for most tests do without napari, and it takes a second to load.
+    from napari.settings import get_plugin_settings
+    from napari.utils import progress
+    from npe2 import PluginManifest
+    from superqt.utils import WorkerBase
+
+    npe2pm.register(PluginManifest.from_file(_MANIFEST))
+    get_plugin_settings("argan-plugin").restoration.model = str(tiny_model_path)
+    yield make_napari_viewer()
+    WorkerBase.await_workers()
+    assert not progress._all_instances  # or napari's spinner goes on

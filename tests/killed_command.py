@@ -58,7 +58,7 @@ def main(folder: Path, model: Path, kills: int, seed: int) -> None:
 def _start(output: str, strength: str, model: Path) -> int:
     child = os.fork()
     if child == 0:
-        words = ["in", "-o", output, "--resume", "--strength", strength, "--quiet"]
+        words = ["in", "--all", "-o", output, "--resume", "--strength", strength, "--quiet"]
         os._exit(argan([*words, "--model", str(model), "--device", "cpu"]))
     return child
 

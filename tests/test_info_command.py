@@ -83,20 +83,26 @@ def test_one_bad_file_does_not_stop_the_others(
 def test_pictures_that_need_nothing_are_left_alone(
     folder: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("mixed", "-o", "out", "--skip-above-quality", "90") == 0
+    assert run("mixed", "-o", "out") == 0
     written = sorted(path.name for path in Path("out").iterdir())
     assert written == ["again.png", "strong.png", "was_jpeg.png"]
     assert capsys.readouterr().err.splitlines() == [
         "argan: note: mixed/again.jpg: its JPEG quality is 98, but its pixels show an earlier "
         "compression at about 40, so it was restored",
         "argan: skipped mixed/clean.png: no JPEG file, and its pixels show no JPEG quality of 90 "
-        "or less",
+        "or less; --all restores it, too",
         "argan: skipped mixed/fine.jpg: its JPEG quality is above 90, and its pixels show no lower "
-        "one",
+        "one; --all restores it, too",
         "argan: 3 done on cpu, 2 skipped, 0 failed",
     ]
-    assert run("mixed", "-o", "all") == 0
+    assert run("mixed", "-o", "careful", "--skip-above-quality", "98") == 0
+    assert len(list(Path("careful").iterdir())) == 4
+    assert run("mixed", "-o", "all", "--all") == 0
     assert len(list(Path("all").iterdir())) == 5
+    # Who names one file and what it is to become means it.
+    assert run("mixed/clean.png", "-o", "clean.png") == 0
+    with pytest.raises(SystemExit, match="2"):
+        run("mixed", "-o", "both", "--all", "--skip-above-quality", "90")
 
 
 def test_consistent(
@@ -106,7 +112,7 @@ def test_consistent(
     Image.fromarray(texture()).convert("CMYK").save(folder / "inks.jpg", quality=30)
     for more in ([], ["--chroma", "--strength", "0.7"]):
         out = f"out{len(more)}"
-        assert run("mixed", "-o", out, "--consistent", *more) == 0
+        assert run("mixed", "-o", out, "--all", "--consistent", *more) == 0
         strength = 0.7 if more else 1.0
         expected = restore_jpeg(folder / "strong.jpg", model=tiny_model_path, strength=strength)
         np.testing.assert_array_equal(np.asarray(Image.open(f"{out}/strong.png")), expected)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin import ImageFileError, inspect_jpeg
-from argan_plugin.inspection import grey_levels, why_to_skip
+from argan_plugin.inspection import grey_levels, steps_to_keep_to, why_to_skip
 from argan_plugin.jpeg import read_jpeg_info, round_trip
 from tests.textures import texture
 
@@ -141,3 +141,14 @@ def test_why_to_skip() -> None:
     assert why_to_skip(90, weak, hidden) is None
     assert why_to_skip(90, None, hidden) is None
     assert "is above 20" in (why_to_skip(20, weak, hidden) or "")
+
+
+def test_steps_to_keep_to() -> None:
+    hidden = inspect_jpeg(saved(round_trip(texture(), quality=40), "PNG")).earlier
+    for mode, has_luma in (("L", True), ("RGB", True), ("CMYK", False)):
+        file = read_jpeg_info(saved(texture(), "JPEG", mode, quality=80))
+        assert steps_to_keep_to(file, None) == (file.quantization[0] if has_luma else None)
+        assert steps_to_keep_to(file, hidden) is None
+    as_rgb = read_jpeg_info(saved(colourful(texture()), "JPEG", keep_rgb=True))
+    assert steps_to_keep_to(as_rgb, None) is None
+    assert steps_to_keep_to(None, hidden) is None

@@ -13,18 +13,34 @@ from PIL import Image
 
 from argan_plugin import restore_file
 from argan_plugin.formats import FORMAT_OF_SUFFIX
-from argan_plugin.jpeg import read_jpeg_info
+from argan_plugin.jpeg import read_jpeg_info, round_trip
 from argan_plugin.options import SUFFIX_OF_FORMAT
 from argan_plugin.restoration import restore
 from tests.conftest import Run
 from tests.picture_files import names, pixels, save
+from tests.textures import texture
 
 
 def test_chroma(run: Run, jpeg_photo: Path, tiny_model_path: Path) -> None:
     assert run(jpeg_photo, "-o", "restored.png", "--chroma") == 0
 
-    given = pixels(jpeg_photo)
-    expected = restore(given, model=tiny_model_path, device="cpu", chroma=True)
+    expected = restore(
+        pixels(jpeg_photo),
+        model=tiny_model_path,
+        device="cpu",
+        chroma=True,
+        steps=read_jpeg_info(jpeg_photo).quantization[0],
+    )
+    np.testing.assert_array_equal(pixels("restored.png"), expected)
+
+
+def test_steps_of_a_picture_saved_twice_bound_nothing(run: Run, tiny_model_path: Path) -> None:
+    once = round_trip(texture(), quality=40)
+    Image.fromarray(once).save("twice.jpg", quality=90)
+
+    assert run("twice.jpg", "-o", "restored.png") == 0
+
+    expected = restore(pixels("twice.jpg"), model=tiny_model_path, device="cpu")
     np.testing.assert_array_equal(pixels("restored.png"), expected)
 
 
@@ -98,7 +114,7 @@ def test_format_and_quality(run: Run, photo: NDArray[np.uint8]) -> None:
     save(photo, "in/a.png")
     save(photo, "in/b.jpg")
 
-    assert run("in", "-o", "out", "--format", "jpeg", "--quality", "83") == 0
+    assert run("in", "-o", "out", "--all", "--format", "jpeg", "--quality", "83") == 0
 
     for name in ("out/a.jpg", "out/b.jpg"):
         info = read_jpeg_info(name)

@@ -48,7 +48,7 @@ def argan(
     capsys: pytest.CaptureFixture[str],
     photo: NDArray[np.uint8],
 ) -> Argan:
-    """Run ``argan in``, where three pictures and a note are; return the exit code and the lines."""
+    """Run ``argan in --all``, where three pictures and a note are; return exit code and lines."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.jpg", "b.png", "deep/c.jpg"):
         path = Path("in", name)
@@ -57,7 +57,15 @@ def argan(
     Path("in/note.txt").touch()
 
     def run(*options: str | Path) -> tuple[int, list[str]]:
-        words = ["in", *map(str, options), "--model", str(tiny_model_path), "--device", "cpu"]
+        words = [
+            "in",
+            "--all",
+            *map(str, options),
+            "--model",
+            str(tiny_model_path),
+            "--device",
+            "cpu",
+        ]
         code = main(words)
         return code, capsys.readouterr().err.splitlines()
 

@@ -202,7 +202,7 @@ def test_a_thousand_mixed_files(
     names = [path for path in folder.rglob("*") if not path.is_dir()]
     assert len(names) == 999  # and the folder that looks like a picture
     before = {path: path.read_bytes() for path in names if path.is_file()}
-    words = [folder, "-o", tmp_path / "out", "--model", tiny_model_path, "--device", "cpu"]
+    words = [folder, "--all", "-o", tmp_path / "out", "--model", tiny_model_path, "--device", "cpu"]
 
     code = main(list(map(str, words)))
 

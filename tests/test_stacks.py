@@ -75,6 +75,16 @@ def test_large_planes_are_cut_without_seams(model: RestorationModel, size: tuple
     )
 
 
+def test_chroma_in_stacks_and_cut_planes(model: RestorationModel, movie: NDArray[np.uint8]) -> None:
+    planes = movie[0]
+    expected = np.stack([restore(plane, model=model, chroma=True) for plane in planes])
+    assert not np.array_equal(expected, restore_stack(planes, rgb=True, model=model))
+    how: dict[str, Any] = {"rgb": True, "chroma": True, "model": model}
+    np.testing.assert_array_equal(restore_stack(planes, **how), expected)
+    cut = restore_lazy(da.from_array(planes), chunk_size=48, **how)
+    np.testing.assert_array_equal(cut.compute(scheduler="synchronous"), expected)
+
+
 def test_lazy_computes_only_what_is_looked_at(model: RestorationModel) -> None:
     read = []
 
