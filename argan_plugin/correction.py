@@ -77,7 +77,7 @@ class Correction:
         *,
         chroma: bool,
         gaps: bool,
-        steps: NDArray[Any] | None,
+        steps: NDArray[np.float64] | None = None,
         cancel: threading.Event | None,
     ) -> None:
         self.network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
