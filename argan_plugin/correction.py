@@ -101,7 +101,7 @@ class Correction:
         gaps = find_gaps(window)
         colours = None
         if gaps is None and not self._chroma:
-            luma = _luma_in_strips(window, self._limits)
+            luma = unit_luma(window, self._limits)
         else:  # these look at neighbours
             colours = arrays.to_unit(window, self._limits)
             if gaps is not None:
@@ -165,8 +165,8 @@ def _applied_to_strip(
     return changed
 
 
-def _luma_in_strips(window: NDArray[Any], limits: ValueRange) -> NDArray[np.float32]:
-    """Return luma, black at 0 and white at 1."""
+def unit_luma(window: NDArray[Any], limits: ValueRange) -> NDArray[np.float32]:
+    """Return the luma of a window as float32, black at 0 and white at 1."""
     luma = np.empty(window.shape[:2], np.float32)
     for strip in strips(*window.shape[:2]):
         luma[strip] = _luma(arrays.to_unit(window[strip], limits))

@@ -6,7 +6,7 @@ import contextlib
 import io
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +25,8 @@ _CUDA_OPTIONS = {
 }
 
 _FATAL, _WARNING = 4, 2  # ONNX Runtime's log severities; it begins with warnings
+
+_Run = Callable[[NDArray[np.float32], Any], NDArray[np.float32]]
 
 # A new thread looks at the caller's event this often; stopping the run takes longer than that.
 _CANCEL_POLL_SECONDS = 0.02
@@ -74,7 +76,7 @@ def open_on_cuda(data: bytes, threads: int) -> OnnxRuntimeSession:
     session, reason = _cuda_session(data, threads)
     if session is None:
         raise DeviceError(f"The GPU cannot be used: {reason}")
-    return OnnxRuntimeSession(session)
+    return OnnxRuntimeSession(session, _DeviceBuffers(session).run)
 
 
 class OnnxRuntimeSession:
@@ -83,10 +85,13 @@ class OnnxRuntimeSession:
     Parameters
     ----------
     session : onnxruntime.InferenceSession
+    run : callable, optional
+        ``run(image, options)`` in place of the session's own way.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, run: _Run | None = None) -> None:
         self._session = session
+        self._run = run or self._run_from_memory
 
     @property
     def device(self) -> Literal["cuda", "cpu"]:
@@ -110,9 +115,7 @@ class OnnxRuntimeSession:
         options = _onnxruntime().RunOptions()
         try:
             with _terminated_by(cancel, options):
-                output: NDArray[np.float32]
-                (output,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: image}, options)
-                return output
+                return self._run(image, options)
         except Cancelled:
             raise
         except Exception as error:  # onnxruntime's exceptions have no common base
@@ -124,6 +127,52 @@ class OnnxRuntimeSession:
             if self.device == "cuda":
                 raise DeviceError(f"The GPU failed: {reason}") from error
             raise ModelError(f"The model failed: {reason}") from error
+
+    def _run_from_memory(self, image: NDArray[np.float32], options: Any) -> NDArray[np.float32]:
+        output: NDArray[np.float32]
+        (output,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: image}, options)
+        return output
+
+
+class _DeviceBuffers:
+    """Memory on the GPU for input and output, bound to a session and used for tile after tile.
+
+    Bound buffers are not allocated anew for each tile, and copies go straight to and from them
+    (onnxruntime.ai/docs/performance/tune-performance/iobinding.html). Those of the last shape are
+    kept, a pair for each thread that ran at the same time: most tiles of a picture have one shape.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self._shape: tuple[int, ...] = ()
+        self._free: list[tuple[Any, Any, Any]] = []
+
+    def run(self, image: NDArray[np.float32], options: Any) -> NDArray[np.float32]:
+        """Run the session once; what an exception leaves in the buffers is not used again."""
+        source, target, binding = self._taken(image.shape)
+        source.update_inplace(image)  # returns when the GPU has all of it
+        self._session.run_with_iobinding(binding, options)
+        output: NDArray[np.float32] = target.numpy()  # a copy
+        with self._lock:
+            if self._shape == image.shape:
+                self._free.append((source, target, binding))
+        return output
+
+    def _taken(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+        """Return input, output and their binding, which nobody else has."""
+        with self._lock:
+            if self._shape != shape:
+                self._free.clear()  # before more memory is asked for
+                self._shape = shape
+            if self._free:
+                return self._free.pop()
+        new = _onnxruntime().OrtValue.ortvalue_from_shape_and_type
+        source, target = (new(shape, np.float32, "cuda", 0) for _ in range(2))
+        binding = self._session.io_binding()
+        binding.bind_ortvalue_input(INPUT_NAME, source)
+        binding.bind_ortvalue_output(OUTPUT_NAME, target)
+        return source, target, binding
 
 
 def _uses_cuda(session: Any) -> bool:

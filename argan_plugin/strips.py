@@ -1,7 +1,7 @@
 """Strips: a few rows at a time, so that what is computed of them stays in the processor's cache.
 
 A pass of numpy over a whole tile reads and writes main memory, and a pixel needs a dozen passes. In
-strips they take a third of the time; `python -m benchmarks.around_network` measures it.
+strips they take a third of the time; `python -m benchmarks.profile_file` measures them.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"subsampling": "4:4:4"},
     "JPEG": {"subsampling": "4:4:4"},
     "JXL": {"lossless": True},
-    "PNG": {},
+    "PNG": {"compress_level": 2},  # the default takes three times as long: docs/speed.md
     "TIFF": {},  # not compressed: with compression Pillow cannot write EXIF data
     "WEBP": {"lossless": True, "exact": True},  # exact: colours under full transparency, too
 }

@@ -25,6 +25,7 @@ from benchmarks import (
     models,
     peers,
     plots,
+    profile_file,
     quality,
     runtimes,
     saved_again,
@@ -46,7 +47,7 @@ PAGES = {
     "docs/real-files.md": ("earlier_compression", "consistent", "saved_again", "harmless"),
     "docs/runtimes.md": ("runtimes", "variants"),
     "docs/scale.md": ("huge", "cluster"),
-    "docs/speed.md": ("peers",),
+    "docs/speed.md": ("peers", "profile_file"),
 }
 """The tables of each page, by the names that they have in the page."""
 
@@ -76,6 +77,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "cluster": _measured("cluster", cluster.HEADER, cluster.Row),
     "huge": _measured("huge", huge.HEADER, huge.Row),
     "peers": _measured("peers", peers.HEADER, peers.Row),
+    "profile_file": _measured("profile_file", profile_file.HEADER, profile_file.Row),
     "saved_again": _measured("saved_again", saved_again.HEADER, saved_again.Row),
     "runtimes": _measured("runtimes", runtimes.HEADER, runtimes.Row),
     "variants": _measured("variants", variants.HEADER, variants.Row),

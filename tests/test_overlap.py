@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin import overlap, restore_file
+from argan_plugin.bands import restore_bands
 from argan_plugin.batch import plan_batch
 from argan_plugin.errors import ImageFileError
+from argan_plugin.files import read_picture
 from argan_plugin.model import RestorationModel
 from argan_plugin.overlap import Overlap
 from argan_plugin.restore_file import Settings
 from argan_plugin.restore_files import restore_files
+from argan_plugin.writing import write_picture
 
 Event = tuple[str, int]
 
@@ -120,14 +123,12 @@ def test_a_batch_overlaps_and_its_report_has_the_order_of_the_plan(
     for number in range(4):
         pixels = photo[: 20 + number]
         Image.fromarray(pixels).save(tmp_path / "in" / f"{number}.jpg")
-    read, restore = restore_file.read_picture, restore_file.restore_bands
-    write = restore_file.write_picture
 
     def noted_read(path: Path) -> Any:
         journal.note("read", int(path.stem))
         if path.stem == "1":
             raise ImageFileError(f"{path}: cannot be read")
-        return read(path)
+        return read_picture(path)
 
     def noted_restore(frame: NDArray[Any], *arguments: Any, **options: Any) -> NDArray[Any]:
         number = len(frame) - 20
@@ -136,7 +137,7 @@ def test_a_batch_overlaps_and_its_report_has_the_order_of_the_plan(
             journal.wait("read", number + 1)
         if number == 3:
             journal.wait("write", 2)
-        return restore(frame, *arguments, **options)
+        return restore_bands(frame, *arguments, **options)
 
     def noted_write(path: Path, *arguments: Any, **options: Any) -> str:
         journal.note("write", int(path.stem))
@@ -144,7 +145,7 @@ def test_a_batch_overlaps_and_its_report_has_the_order_of_the_plan(
             journal.wait("restore", 3)
         if path.stem == "3":
             raise ImageFileError(f"{path}: cannot be written")
-        return write(path, *arguments, **options)
+        return write_picture(path, *arguments, **options)
 
     monkeypatch.setattr(restore_file, "read_picture", noted_read)
     monkeypatch.setattr(restore_file, "restore_bands", noted_restore)
@@ -173,14 +174,13 @@ def test_a_name_that_may_be_the_same_file_waits_until_it_is_known(
         Image.fromarray(photo[:20]).save(tmp_path / "in" / name)
     if len(list((tmp_path / "in").iterdir())) == 1:
         pytest.skip("this disk takes both names for one file")
-    read, write = restore_file.read_picture, restore_file.write_picture
 
     def noted_read(path: Path) -> Any:
         journal.note(f"read {path.name}", 0)
-        return read(path)
+        return read_picture(path)
 
     def noted_write(path: Path, *arguments: Any, **options: Any) -> str:
-        said = write(path, *arguments, **options)
+        said = write_picture(path, *arguments, **options)
         journal.note(f"written {path.name}", 0)
         return said
 

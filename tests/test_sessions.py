@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
@@ -25,11 +25,29 @@ from tests.conftest import build_model
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
+class _PaperValue(onnxruntime.OrtValue):  # type: ignore[misc]
+    """Memory of the GPU, of which `numpy` always makes a copy."""
+
+    made: ClassVar[list[tuple[int, ...]]] = []
+
+    @classmethod
+    def ortvalue_from_shape_and_type(
+        cls, shape: tuple[int, ...], dtype: Any, device: str, number: int
+    ) -> _PaperValue:
+        assert (device, number) == ("cuda", 0)
+        cls.made.append(shape)
+        return cls(onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, dtype)._ortvalue)
+
+    def numpy(self) -> NDArray[Any]:
+        return np.array(super().numpy())
+
+
 class _PaperGpu:
     """ONNX Runtime, as far as it is used here, with a GPU that computes on the CPU."""
 
     SessionOptions = onnxruntime.SessionOptions
     RunOptions = onnxruntime.RunOptions
+    OrtValue = _PaperValue
 
     def __init__(self) -> None:
         self.available = [_CUDA, _CPU]
@@ -75,16 +93,17 @@ class _PaperSession:
     def get_providers(self) -> list[str]:
         return [_CUDA, _CPU]
 
-    def run(self, *arguments: Any) -> Any:
+    def run_with_iobinding(self, binding: Any, options: Any) -> None:
         self.gpu.together.wait(timeout=60)
         if self.gpu.run_errors:
             raise self.gpu.run_errors.pop(0)
-        return self.session.run(*arguments)
+        self.session.run_with_iobinding(binding, options)
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> _PaperGpu:
     gpu = _PaperGpu()
+    monkeypatch.setattr(_PaperValue, "made", [])
     monkeypatch.setattr(devices, "cuda_device_count", lambda: 1)
     monkeypatch.setattr(onnxruntime_session, "_onnxruntime", lambda: gpu)
     return gpu
@@ -280,14 +299,45 @@ def test_an_error_after_cancel_is_the_cancel(
     model = RestorationModel(tiny_model_path)
     cancel = threading.Event()
 
-    def run(session: _PaperSession, *arguments: Any) -> Any:
+    def run(session: _PaperSession, *arguments: Any) -> None:
         cancel.set()
         raise RuntimeError("Exiting due to terminate flag being set to true.")
 
-    monkeypatch.setattr(_PaperSession, "run", run)
+    monkeypatch.setattr(_PaperSession, "run_with_iobinding", run)
     with pytest.raises(Cancelled):
         model.run(_image(), cancel=cancel)
     assert model.device == "cuda"
+
+
+def test_buffers_on_the_gpu_are_used_again_until_the_shape_changes(
+    gpu: _PaperGpu, tiny_model_path: Path
+) -> None:
+    model = RestorationModel(tiny_model_path, device="cuda")
+    on_cpu = RestorationModel(tiny_model_path, device="cpu")
+    random = np.random.default_rng(2)
+    images = [random.random((1, 1, side, 40), np.float32) for side in (48, 48, 48, 56, 48)]
+    restored = [model.run(image) for image in images]
+    for image, result in zip(images, restored, strict=True):
+        assert np.array_equal(result, on_cpu.run(image)), "a later run must not write into it"
+    shapes = [(1, 1, 48, 40), (1, 1, 56, 40), (1, 1, 48, 40)]
+    assert _PaperValue.made == [shape for shape in shapes for _ in ("image", "restored")]
+
+
+def test_threads_do_not_share_buffers(gpu: _PaperGpu, tiny_model_path: Path) -> None:
+    model = RestorationModel(tiny_model_path, device="cuda")
+    expected = RestorationModel(tiny_model_path, device="cpu").run(_image())
+    gpu.together = threading.Barrier(3)
+    results: list[NDArray[np.float32]] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(model.run(_image()))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 3
+    assert all(np.array_equal(result, expected) for result in results)
+    assert len(_PaperValue.made) == 6
 
 
 @pytest.mark.gpu
