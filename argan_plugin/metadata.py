@@ -175,6 +175,6 @@ def _sane_dpi(dpi: Any) -> tuple[float, float] | None:
         return None
     try:
         across, down = (float(value) for value in dpi)
-    except ZeroDivisionError:  # 1/0 in a TIFF file, before Pillow 12
+    except ZeroDivisionError:  # 1/0 in a TIFF file; seen with Pillow 11.3
         return None
     return (across, down) if 0 < across < 65536 and 0 < down < 65536 else None
