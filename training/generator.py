@@ -35,7 +35,7 @@ class UNetConfig:
     encoder_blocks: tuple[int, ...] = (2, 2)
     """Residual blocks of each level but the coarsest, on the way down."""
 
-    bottleneck_blocks: int = 2
+    bottleneck_blocks: int = 4
     """Residual blocks of the coarsest level."""
 
     decoder_blocks: tuple[int, ...] = (2, 2)
