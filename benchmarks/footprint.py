@@ -44,8 +44,8 @@ MACHINES = {
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-22",
-        start="29,100 iterations of `fidelity` at commit 68b38cb, which had the loss `l2`",
-        hours_before=2.28,
+        start="two earlier runs (docs/experiments.md), with two blocks fewer at the coarsest level",
+        hours_before=4.20,
     ),
 }
 """By shipped model: to be set when the weights are replaced (docs/releasing.md)."""
