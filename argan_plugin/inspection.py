@@ -14,7 +14,7 @@ from argan_plugin import color, dct
 from argan_plugin.decoding import decoding, opened
 from argan_plugin.formats import READ_FORMATS
 from argan_plugin.jpeg import JpegInfo, read_jpeg_info
-from argan_plugin.traces import Compression, find_compression, middle
+from argan_plugin.traces import HIGHEST_FOUND, Compression, find_compression, middle
 
 WORTHWHILE_UP_TO: Final = 90
 """The highest JPEG quality at which restoring gains more than it may spoil.
@@ -130,7 +130,12 @@ def find_earlier(levels: NDArray[np.float32], file: JpegInfo | None) -> Compress
     """Look for a compression in `grey_levels` beside that of the JPEG file that they come from."""
     if file is None:
         return find_compression(levels)
-    return find_compression(levels, np.array(file.quantization[0]).reshape(dct.BLOCK, dct.BLOCK))
+    own_steps = np.array(file.quantization[0]).reshape(dct.BLOCK, dct.BLOCK)
+    found = find_compression(levels, own_steps)
+    # So weak a compression leaves the traces of an earlier one sharp: what is vague is chance.
+    if found is not None and found.certainty != "certain" and file.quality > HIGHEST_FOUND:
+        return None
+    return found
 
 
 def why_to_skip(above: int, file: JpegInfo | None, earlier: Compression | None) -> str | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -28,8 +28,10 @@ from argan_plugin.jpeg import ijg_luma_table
 _SIDE = 512
 """Of the middle of the picture that is looked at, in pixels: 4,096 blocks on each grid."""
 
-# Above 92 the steps of low frequencies are 1 to 3: lost in the rounding of pixels.
-_QUALITIES = range(5, 93)
+HIGHEST_FOUND: Final = 92
+"""Above this quality the steps of low frequencies are 1 to 3: lost in the rounding of pixels."""
+
+_QUALITIES = range(5, HIGHEST_FOUND + 1)
 
 _FREQUENCIES = [(down, across) for down in range(5) for across in range(5 - down)][1:]
 

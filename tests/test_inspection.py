@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from argan_plugin import ImageFileError, inspect_jpeg
+from argan_plugin import ImageFileError, inspect_jpeg, inspection
 from argan_plugin.inspection import grey_levels, steps_to_keep_to, why_to_skip
 from argan_plugin.jpeg import read_jpeg_info, round_trip
+from argan_plugin.traces import Compression
 from tests.textures import texture
 
 
@@ -90,6 +91,22 @@ def test_a_picture_that_was_never_compressed() -> None:
     found = inspect_jpeg(saved(texture(), "PNG"))
     assert (found.file, found.earlier, found.quality, found.worthwhile) == (None, None, None, False)
     assert found.reason == "it is no JPEG file, and its pixels show no JPEG compression"
+
+
+@pytest.mark.parametrize(
+    ("quality", "certainty", "counts"),
+    [(92, "likely", True), (93, "likely", False), (93, "certain", True)],
+)
+def test_a_vague_find_in_a_weakly_compressed_file_is_chance(
+    quality: int,
+    certainty: Literal["likely", "certain"],
+    counts: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    find = Compression(quality=50, down=0, across=2, regularity=0.3, certainty=certainty)
+    monkeypatch.setattr(inspection, "find_compression", lambda *_: find)
+    found = inspect_jpeg(saved(texture(), "JPEG", quality=quality))
+    assert found.earlier == (find if counts else None)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (9, 9)])

@@ -67,10 +67,10 @@ def address_space():
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith("VmSize:")).split()[1])
 
-picture = np.random.default_rng(0).random((500, 500), np.float32)
+picture = np.random.default_rng(0).random((1200, 1200), np.float32)
 expected = restore(picture, model=opened())
 restored = np.empty_like(picture)
-more = 2**27
+more = 2**28
 while True:
     model = opened()
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + more, resource.RLIM_INFINITY))
