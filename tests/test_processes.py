@@ -139,6 +139,7 @@ def _interrupt(process: subprocess.Popen[str]) -> None:
     Python drops the exception of a signal handler that runs inside a finalizer (`signal`'s
     documentation, "Note on Signal Handlers and Exceptions"), as a user's first Ctrl-C may be.
     """
+    assert process.stdout is not None
     for _ in range(4):
         process.send_signal(signal.SIGINT)
         answered, _, _ = select.select([process.stdout], [], [], 20)
