@@ -1,4 +1,4 @@
-"""Measure what consistency with the file gains: docs/real-files.md.
+"""Measure what the file's steps and consistency with it add to the network: docs/real-files.md.
 
 ``python -m benchmarks.consistent --images LIVE1 --json benchmarks/consistent.json``: luma and JPEG
 as in the tables of quality, see `training.evaluate`.
@@ -16,7 +16,9 @@ import numpy as np
 from PIL import Image
 
 from argan_plugin.consistency import restore_jpeg
+from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.model import RestorationModel
+from argan_plugin.restoration import restore
 from benchmarks.command import run
 from training.datasets import find_pictures
 from training.evaluate import studio_luma
@@ -24,8 +26,9 @@ from training.metrics import psnr
 
 QUALITIES = (10, 20, 30, 40, 60, 75, 90, 95)
 HEADER = (
-    "| quality | JPEG | restored | and consistent | consistency adds | least, of one picture |\n"
-    "|---|---|---|---|---|---|"
+    "| quality | JPEG | by pixels alone | with the file's steps | they add | least, of one "
+    "picture | and consistent | consistency adds | least, of one picture |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -36,14 +39,21 @@ class Row:
     quality: int
     compressed: float
     restored: float
+    """By `restore` without the file's steps."""
+    with_steps: float
+    steps_least: float
+    """Smallest gain of one picture by the steps."""
     consistent: float
     least: float
+    """Smallest gain of one picture by consistency, which comes after the steps."""
 
     def __str__(self) -> str:
         """Return the row in Markdown."""
         return (
             f"| {self.quality} | {self.compressed:.2f} | {self.restored:.2f} | "
-            f"{self.consistent:.2f} | {self.consistent - self.restored:+.3f} | {self.least:+.3f} |"
+            f"{self.with_steps:.2f} | {self.with_steps - self.restored:+.3f} | "
+            f"{self.steps_least:+.3f} | {self.consistent:.2f} | "
+            f"{self.consistent - self.with_steps:+.3f} | {self.least:+.3f} |"
         )
 
 
@@ -56,15 +66,25 @@ def measure(folder: Path, model: RestorationModel) -> Iterator[Row]:
             original = studio_luma(path)
             file = io.BytesIO()
             Image.fromarray(original).save(file, "JPEG", quality=quality)
+            steps = read_jpeg_info(file.getvalue()).quantization[0]
+            compressed = np.asarray(Image.open(file))
             results = [
-                restore_jpeg(file.getvalue(), model=model, strength=strength, consistent=kept)
-                for strength, kept in ((0, False), (1, False), (1, True))
+                compressed,
+                restore(compressed, model=model),
+                restore(compressed, model=model, steps=steps),
+                restore_jpeg(file.getvalue(), model=model),
             ]
             scores.append([psnr(result, original) for result in results])
-        compressed, restored, kept = np.mean(scores, axis=0).tolist()
-        least = min(after - before for _, before, after in scores)
+        table = np.array(scores)
+        before, alone, kept, consistent = table.mean(axis=0).tolist()
         yield Row(
-            quality=quality, compressed=compressed, restored=restored, consistent=kept, least=least
+            quality=quality,
+            compressed=before,
+            restored=alone,
+            with_steps=kept,
+            steps_least=float((table[:, 2] - table[:, 1]).min()),
+            consistent=consistent,
+            least=float((table[:, 3] - table[:, 2]).min()),
         )
 
 
@@ -73,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(
         arguments,
         name="consistent",
-        description="Measure what consistency with the file gains.",
+        description="Measure what the file's steps and consistency with it add.",
         header=HEADER,
         measure=measure,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from argan_plugin.weights import model_names
 from benchmarks import (
+    choices,
     cluster,
     consistent,
     earlier_compression,
@@ -47,7 +48,7 @@ PAGES = {
     "docs/real-files.md": ("earlier_compression", "consistent", "saved_again", "harmless"),
     "docs/runtimes.md": ("runtimes", "variants"),
     "docs/scale.md": ("huge", "cluster"),
-    "docs/speed.md": ("peers", "profile_file"),
+    "docs/speed.md": ("peers", "profile_file", "choices"),
 }
 """The tables of each page, by the names that they have in the page."""
 
@@ -74,6 +75,7 @@ _TABLES: dict[str, Callable[[], str]] = {
         "earlier_compression", earlier_compression.HEADER, earlier_compression.Row
     ),
     "harmless": _measured("harmless", harmless.HEADER, harmless.Row),
+    "choices": _measured("choices", choices.HEADER, choices.Row),
     "cluster": _measured("cluster", cluster.HEADER, cluster.Row),
     "huge": _measured("huge", huge.HEADER, huge.Row),
     "peers": _measured("peers", peers.HEADER, peers.Row),

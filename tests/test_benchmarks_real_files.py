@@ -59,8 +59,10 @@ def test_consistent(
     low, high = rows(consistent, originals, tiny_model_path, tmp_path)
     assert (low["quality"], high["quality"]) == (75, 90)
     for row in (low, high):
-        assert row["consistent"] > row["restored"]
-        assert row["least"] > 0
+        # the tiny network is random: what the file allows is nearer to the original
+        assert row["with_steps"] > row["restored"] > 0
+        assert row["steps_least"] > 0
+        assert row["consistent"] >= row["with_steps"]
 
 
 def test_harmless(
