@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -197,3 +198,12 @@ def viewer(
     yield make_napari_viewer()
     WorkerBase.await_workers()
     assert not progress._all_instances  # or napari's spinner goes on
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Let no finalizer of another test's objects run where a parser is at the recursion limit."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -52,6 +52,7 @@ def test_a_newer_format_asks_for_an_upgrade() -> None:
         ModelInfo.from_metadata(metadata)
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     ("field", "text"),
     [

@@ -167,6 +167,7 @@ def test_stopped_before_the_output_has_its_name(
     assert resumed("--format", "tiff", "--strength", "0.5")[:2] == (0, everything)
 
 
+@pytest.mark.usefixtures("no_collection")
 def test_lines_that_are_broken_or_not_ours_are_ignored(resumed: Resume) -> None:
     resumed()
     path = Path("out", LIST_NAME)
