@@ -13,73 +13,28 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import dask
-import dask.array as da
 import numpy as np
 import pytest
-import torch
-from numpy.typing import NDArray
 
 from argan_plugin import RestorationModel, restore
-from argan_plugin.stacks import restore_lazy, restore_stack
-
-_STARTS = multiprocessing.get_all_start_methods()
 
 
-@pytest.fixture
-def model(tiny_model_path: Path) -> RestorationModel:
-    return RestorationModel(tiny_model_path, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def pictures() -> NDArray[np.uint8]:
-    return np.random.default_rng(3).integers(0, 256, (6, 70, 90), np.uint8)
-
-
-class _Restored(torch.utils.data.Dataset[NDArray[np.uint8]]):
-    """Pictures that are restored where they are loaded."""
-
-    def __init__(self, pictures: NDArray[np.uint8], model: RestorationModel) -> None:
-        self.pictures, self.model = pictures, model
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return restore(self.pictures[index], model=self.model)
-
-
-@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_workers_of_a_data_loader(
-    model: RestorationModel, pictures: NDArray[np.uint8], start: str
-) -> None:
-    if start not in _STARTS:
-        pytest.skip(f"no {start} on this system")
-    expected = restore_stack(pictures, model=model)
-    loader = torch.utils.data.DataLoader(
-        _Restored(pictures, model),
-        batch_size=2,
-        num_workers=2,
-        multiprocessing_context=start,
-        timeout=100,
-    )
-    restored = torch.cat(list(loader)).numpy()
-    np.testing.assert_array_equal(restored, expected)
-    np.testing.assert_array_equal(restore_stack(pictures, model=model), expected)
-
-
+@pytest.mark.parametrize("kind", ["loader", "dask"])
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_processes_of_dask(
-    model: RestorationModel, pictures: NDArray[np.uint8], start: str
+def test_processes_that_are_started_while_a_session_is_open(
+    kind: str, start: str, tiny_model_path: Path
 ) -> None:
-    if start not in _STARTS:
+    if start not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {start} on this system")
-    lazy = restore_lazy(da.from_array(pictures), model=model, device="cpu")
-    with dask.config.set({"multiprocessing.context": start}):
-        restored = lazy.compute(scheduler="processes", num_workers=2)
-    np.testing.assert_array_equal(restored, restore_stack(pictures, model=model))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.started_processes", kind, start, str(tiny_model_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_eight_threads_give_the_bits_of_one_with_the_shipped_model() -> None:
@@ -170,7 +125,8 @@ def test_ctrl_c_at_any_moment_leaves_model_and_process_usable(tiny_model_path: P
     assert process.returncode == 0
 
 
-def test_a_pickled_model_is_its_path_and_settings(model: RestorationModel) -> None:
+def test_a_pickled_model_is_its_path_and_settings(tiny_model_path: Path) -> None:
+    model = RestorationModel(tiny_model_path, device="cpu")
     reopen, arguments = model.__reduce__()
     assert arguments == (model.path,)
     settings: Any = reopen.keywords
