@@ -23,7 +23,7 @@ from export.errors import ExportError
 from export.graph import GraphForm, build_graph
 from export.parity import Parity
 from export.quantization import Pair, psnr_cost, read_pairs, to_int8
-from export.receptive_field import halo_of, measure_radius
+from export.receptive_field import measure_halo, measure_radius
 from export.verify import LARGEST_PSNR_COST, open_file, reference_of, verify_file
 from training.checkpoint import Weights
 from training.config import to_dict
@@ -192,7 +192,7 @@ def _facts(
             name=name,
             summary=summary or f"Removes JPEG artifacts of quality {low} to {high} from luma.",
             size_multiple=multiple,
-            halo=halo_of(radius, multiple),
+            halo=measure_halo(network, multiple, radius),
             receptive_field=2 * radius + 1,
             quality_range=(low, high),
             license=license_,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.receptive_field import halo_of, measure_radius
+from export.receptive_field import measure_halo, measure_radius
 from training.checkpoint import build_generator
 from training.generator import UNetConfig
 
@@ -71,6 +71,39 @@ def test_a_network_that_sees_everything_cannot_have_tiles() -> None:
         measure_radius(MinusMean(), 1)
 
 
-@pytest.mark.parametrize(("radius", "multiple", "halo"), [(0, 8, 0), (15, 8, 16), (16, 8, 16)])
-def test_halo_is_the_radius_rounded_up(radius: int, multiple: int, halo: int) -> None:
-    assert halo_of(radius, multiple) == halo
+def _blur(layers: int, share: float) -> nn.Sequential:
+    """Return layers that each give `share` of a pixel to its neighbour left and right."""
+    stack = nn.Sequential(*(nn.Conv2d(1, 1, (1, 3), padding=(0, 1)) for _ in range(layers)))
+    for layer in stack:
+        assert isinstance(layer, nn.Conv2d)
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
+        layer.weight.data[0, 0, 0] = torch.tensor([share, 1 - 2 * share, share])
+    return stack
+
+
+@pytest.mark.parametrize(("multiple", "halo"), [(1, 5), (2, 6), (8, 8)])
+def test_where_every_pixel_counts_the_halo_is_the_radius_rounded_up(
+    multiple: int, halo: int
+) -> None:
+    network = _blur(5, 1 / 3)
+    assert measure_radius(network, 1) == 5
+    assert measure_halo(network, multiple, 5) == halo
+
+
+def test_pixels_that_change_nothing_in_numbers_need_no_halo() -> None:
+    # At a distance of d the 8 layers pass on C(8, d) * 1e-3 ** d: 8e-3, 3e-5, and 6e-8, which is
+    # under a ten thousandth of a level, 4e-7.
+    network = _blur(8, 1e-3)
+    assert measure_radius(network, 1) == 8
+    assert measure_halo(network, 1, 8) == 2
+
+
+def test_a_network_of_single_pixels_needs_no_halo() -> None:
+    assert measure_halo(nn.Conv2d(1, 1, 1), 8, 0) == 0
+
+
+def test_the_halo_of_a_network_in_training_is_that_of_its_use() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(1), _blur(1, 1 / 3)).train()
+    assert measure_halo(network, 1, 1) == 1
+    assert network.training

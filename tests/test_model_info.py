@@ -60,7 +60,7 @@ def test_a_newer_format_asks_for_an_upgrade() -> None:
         ("halo", "true"),
         ("halo", "sixteen"),
         ("halo", "17"),
-        ("halo", "8"),  # less than half of the receptive field of 31
+        ("halo", "-8"),
         ("halo", "1000000"),
         ("size_multiple", "0"),
         ("size_multiple", "9" * 5000),
