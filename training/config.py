@@ -100,7 +100,7 @@ class OptimizerConfig:
 class AdversarialConfig:
     """The second player of the game."""
 
-    discriminator: Literal["paper", "multiscale"] = "multiscale"
+    discriminator: Literal["paper", "patch"] = "patch"
     """The paper's, on 64x64 patches, or the project's (:mod:`training.discriminator`)."""
 
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -108,9 +108,9 @@ class AdversarialConfig:
 
     def __post_init__(self) -> None:
         """Check the choice."""
-        if self.discriminator not in ("paper", "multiscale"):
+        if self.discriminator not in ("paper", "patch"):
             raise ValueError(
-                f"discriminator: expected 'paper' or 'multiscale', got {self.discriminator!r}"
+                f"discriminator: expected 'paper' or 'patch', got {self.discriminator!r}"
             )
 
 
@@ -155,7 +155,7 @@ class TrainingConfig:
     """Largest norm of the generator's gradient; larger ones are scaled down to it."""
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Of the generator, as Lightning Fabric names it. The discriminator runs in float32."""
+    """Of both networks, as Lightning Fabric names it."""
 
     compile: bool = False
     """Whether ``torch.compile`` is used; it pays after some minutes."""

@@ -81,7 +81,7 @@ def fidelity() -> TrainingConfig:
 def texture() -> TrainingConfig:
     """Return the run of ``argan-texture``: the paper's objective, from :func:`fidelity`'s weights.
 
-    Use it with ``--init-from``. The discriminator is the project's, on float32.
+    Use it with ``--init-from``. The discriminator is the project's.
     """
     return replace(
         fidelity(),
@@ -90,7 +90,7 @@ def texture() -> TrainingConfig:
         pixel_loss="l2",  # the paper's
         pixel_weight=1000.0,
         adversarial=AdversarialConfig(
-            discriminator="multiscale",
+            discriminator="patch",
             optimizer=OptimizerConfig(learning_rate=2e-4, betas=(0.5, 0.99)),
         ),
         iterations=20_000,

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from training.config import AdversarialConfig, OptimizerConfig, TrainingConfig
-from training.discriminator import MultiScaleDiscriminator
+from training.discriminator import PatchDiscriminator
 from training.losses import adversarial_loss, discriminator_loss, pixel_loss
 from training.paper_networks import PaperDiscriminator
 
@@ -49,9 +49,9 @@ class Player:
         self.optimizer.step()
 
 
-def build_discriminator(config: AdversarialConfig) -> PaperDiscriminator | MultiScaleDiscriminator:
+def build_discriminator(config: AdversarialConfig) -> PaperDiscriminator | PatchDiscriminator:
     """Return a freshly initialised discriminator."""
-    return PaperDiscriminator() if config.discriminator == "paper" else MultiScaleDiscriminator()
+    return PaperDiscriminator() if config.discriminator == "paper" else PatchDiscriminator()
 
 
 def update_generator(
@@ -79,7 +79,9 @@ def update_generator(
     loss = config.pixel_weight * pixel
     if discriminator is not None:
         discriminator.plain.requires_grad_(False)  # judges here, does not learn
-        adversarial = adversarial_loss(discriminator.plain(restored))
+        with fabric.autocast():  # which the plain network does not have by itself
+            logits = discriminator.plain(restored)
+        adversarial = adversarial_loss(logits.float())
         discriminator.plain.requires_grad_(True)
         losses["adversarial"] = adversarial.detach()
         loss = adversarial + loss
