@@ -11,7 +11,7 @@ read with context on every side, the halo, and only its middle is kept::
     |           halo           |
     +--------------------------+
 
-The result equals the untiled one if the halo covers half of the receptive field and each tile is
+The result equals the untiled one if nothing beyond the halo changes what is kept, and each tile is
 read from a multiple of the network's total stride: then the network's strided layers sample the
 same pixels as in the whole picture.
 """
@@ -34,7 +34,7 @@ from argan_plugin.windows import Window, Windows
 
 DEFAULT_TILE_PIXELS: Final = 1624**2
 """How many pixels a tile reads at most if no tile size is asked for. The halo of the shipped model
-makes 22 % of extra work for a picture of 12 megapixels then, and 36 to 39 % for larger ones, and
+makes 11 % of extra work for a picture of 12 megapixels then, and 16 % for larger ones, and
 ONNX Runtime takes 470 MB. Chosen by benchmarks/choices.py; docs/speed.md has its figures."""
 
 SMALLEST_TILE_SIZE: Final = 64
