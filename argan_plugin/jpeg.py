@@ -1,10 +1,4 @@
-"""What a JPEG file says of itself, and an encode-decode round trip.
-
-The quantization tables are those of ITU-T T.81 (JPEG), Annex K, Tables K.1 and K.2, scaled by
-quality as libjpeg of the Independent JPEG Group (IJG) does it: the "quality" from 1 to 100 of most
-programs is this one. A file does not hold its quality, only its tables; the quality given here is
-an estimate from them.
-"""
+"""What a JPEG file says of itself, and an encode-decode round trip."""
 
 from __future__ import annotations
 
@@ -12,7 +6,6 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,43 +15,16 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
+from argan_plugin.quantization_tables import nearest_chroma_quality, nearest_luma_quality
 
 __all__ = [
     "JpegInfo",
     "Subsampling",
-    "ijg_chroma_table",
-    "ijg_luma_table",
     "read_jpeg_info",
     "round_trip",
 ]
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
-
-# ITU-T T.81, Tables K.1 (luminance) and K.2 (chrominance), in row order; libjpeg's quality 50.
-_LUMA_TABLE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-_CHROMA_TABLE = np.array(
-    [
-        [17, 18, 24, 47, 99, 99, 99, 99],
-        [18, 21, 26, 66, 99, 99, 99, 99],
-        [24, 26, 56, 99, 99, 99, 99, 99],
-        [47, 66, 99, 99, 99, 99, 99, 99],
-        [99, 99, 99, 99, 99, 99, 99, 99],
-        [99, 99, 99, 99, 99, 99, 99, 99],
-        [99, 99, 99, 99, 99, 99, 99, 99],
-        [99, 99, 99, 99, 99, 99, 99, 99],
-    ]
-)
 
 # The usual name of a subsampling, by how many luma samples lie along and down one chroma sample.
 _SUBSAMPLING_NAMES = {
@@ -114,32 +80,6 @@ class JpegInfo:
         return self.mode == "L" or (self.mode == "RGB" and self.chroma_quality is not None)
 
 
-def ijg_luma_table(quality: int) -> NDArray[np.int64]:
-    """Return libjpeg's luma quantization table.
-
-    Parameters
-    ----------
-    quality
-        IJG quality, 1-100.
-
-    Returns
-    -------
-    ndarray
-        int64 of shape (8, 8), in row order, each step from 1 to 255.
-
-    Raises
-    ------
-    ValueError
-        If the quality is not from 1 to 100.
-    """
-    return _scaled(_LUMA_TABLE, quality)
-
-
-def ijg_chroma_table(quality: int) -> NDArray[np.int64]:
-    """Return libjpeg's chroma quantization table; everything else as for `ijg_luma_table`."""
-    return _scaled(_CHROMA_TABLE, quality)
-
-
 def read_jpeg_info(source: str | os.PathLike[str] | bytes) -> JpegInfo:
     """Read what a JPEG file says of itself. Only the header is read; no pixel is decoded.
 
@@ -171,10 +111,10 @@ def read_jpeg_info(source: str | os.PathLike[str] | bytes) -> JpegInfo:
             f"{name}: expected a JPEG file, but its header cannot be understood ({error})."
         ) from error
 
-    quality, luma_is_ijg = _nearest_quality(tables[0], _luma_tables())
+    quality, luma_is_ijg = nearest_luma_quality(tables[0])
     chroma_quality, chroma_is_ijg = None, True
     if _has_chroma(image):
-        chroma_quality, chroma_is_ijg = _nearest_quality(tables[1], _chroma_tables())
+        chroma_quality, chroma_is_ijg = nearest_chroma_quality(tables[1])
     return JpegInfo(
         width=image.width,
         height=image.height,
@@ -244,43 +184,6 @@ def round_trip(
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", subsampling=subsampling, **settings)
     return np.array(Image.open(file, formats=("JPEG",)))
-
-
-def _scaled(table: NDArray[np.int64], quality: int) -> NDArray[np.int64]:
-    """Scale a table of Annex K as libjpeg does for baseline files.
-
-    The formulas are those of jpeg_quality_scaling and jpeg_add_quant_table in its jcparam.c.
-    """
-    if not 1 <= quality <= 100:
-        raise ValueError(f"JPEG quality: expected 1 to 100, got {quality}.")
-    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((table * percent + 50) // 100, 1, 255)
-
-
-@cache
-def _luma_tables() -> NDArray[np.int64]:
-    """Return the luma tables of quality 1 to 100, shape (100, 64)."""
-    return np.stack([ijg_luma_table(quality).ravel() for quality in range(1, 101)])
-
-
-@cache
-def _chroma_tables() -> NDArray[np.int64]:
-    """Return the chroma tables of quality 1 to 100, shape (100, 64)."""
-    return np.stack([ijg_chroma_table(quality).ravel() for quality in range(1, 101)])
-
-
-def _nearest_quality(table: Sequence[int], ijg_tables: NDArray[np.int64]) -> tuple[int, bool]:
-    """Return the quality whose table is nearest, and whether it is the same.
-
-    The distance is the mean ratio of the steps, so that the large steps of the high frequencies,
-    where most coefficients are zero in any case, do not outvote the small ones. Steps over 255,
-    which only 16-bit tables have, count as 255: the tables compared with are limited to that. Of
-    several qualities with the same table (chroma at 1 to 3) it is the lowest.
-    """
-    steps = np.clip(np.asarray(table), 1, 255)
-    distance = np.abs(np.log(ijg_tables / steps)).mean(axis=1)
-    best = int(distance.argmin())
-    return best + 1, bool((ijg_tables[best] == steps).all())
 
 
 def _has_chroma(image: JpegImageFile) -> bool:

@@ -23,7 +23,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from argan_plugin import dct
-from argan_plugin.jpeg import ijg_luma_table
+from argan_plugin.quantization_tables import ijg_luma_table
 
 _SIDE = 512
 """Of the middle of the picture that is looked at, in pixels: 4,096 blocks on each grid."""

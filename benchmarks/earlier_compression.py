@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from argan_plugin.jpeg import ijg_luma_table, round_trip
+from argan_plugin.jpeg import round_trip
 from argan_plugin.model import RestorationModel
+from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.traces import Compression, find_compression, middle
 from benchmarks.command import run
 from training.datasets import find_pictures, read_luma

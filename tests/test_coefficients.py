@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from argan_plugin import dct
 from argan_plugin.coefficients import SLACK, nearest_consistent, read_luma_coefficients
 from argan_plugin.errors import ArganError
-from argan_plugin.jpeg import ijg_luma_table
+from argan_plugin.quantization_tables import ijg_luma_table
 from tests.jpeg_files import Picture, decoded, encoded, error, excess
 
 pytest.importorskip("jpegio", reason="pyjpegio has no wheel for this system")

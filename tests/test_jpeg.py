@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
-from argan_plugin.jpeg import ijg_chroma_table, ijg_luma_table, read_jpeg_info, round_trip
+from argan_plugin.jpeg import read_jpeg_info, round_trip
+from argan_plugin.quantization_tables import ijg_chroma_table, ijg_luma_table
 
 
 def picture(height: int = 24, width: int = 40) -> NDArray[np.uint8]:

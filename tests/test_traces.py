@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from argan_plugin.jpeg import ijg_luma_table, round_trip
+from argan_plugin.jpeg import round_trip
+from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.traces import find_compression, middle
 from tests.textures import texture
 

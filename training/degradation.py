@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from argan_plugin.jpeg import ijg_luma_table, round_trip
+from argan_plugin.jpeg import round_trip
+from argan_plugin.quantization_tables import ijg_luma_table
 from training.config import DegradationConfig
 from training.drawings import draw
 
