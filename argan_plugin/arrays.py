@@ -178,7 +178,8 @@ def to_unit(pixels: NDArray[Any], value_range: ValueRange) -> NDArray[np.float32
         if value_range.low:
             unit -= unit.dtype.type(value_range.low)
         unit /= unit.dtype.type(value_range.span)
-        np.clip(unit, 0, 1, out=unit)
+        if not _is_whole_range(pixels.dtype, value_range):  # or no pixel can be beyond
+            np.clip(unit, 0, 1, out=unit)
         return unit.astype(np.float32, copy=False)
 
 
@@ -188,8 +189,12 @@ def as_floats(pixels: NDArray[Any]) -> NDArray[np.floating[Any]]:
 
 
 def limit_and_round(
-    values: NDArray[np.floating[Any]], pixels: NDArray[Any], value_range: ValueRange
-) -> NDArray[Any]:
+    values: NDArray[np.floating[Any]],
+    pixels: NDArray[Any],
+    value_range: ValueRange,
+    *,
+    out: NDArray[Any],
+) -> None:
     """Bring changed pixels back into their range and dtype.
 
     A value is limited to the range between black and white, but a pixel that was beyond it before
@@ -203,22 +208,18 @@ def limit_and_round(
         The pixels before the change.
     value_range : ValueRange
         What is black and white.
-
-    Returns
-    -------
-    array of the dtype of `pixels`
-        Integers are rounded to the nearest, halves to even.
+    out : array of the shape and dtype of `pixels`
+        Where they go; may be `pixels`. Integers are rounded to the nearest, halves to even.
     """
     lowest: Any = values.dtype.type(value_range.low)
     highest: Any = values.dtype.type(value_range.high)
     if not _is_whole_range(pixels.dtype, value_range):  # or no pixel can be beyond
         lowest = np.minimum(pixels, lowest, dtype=values.dtype)
         highest = np.maximum(pixels, highest, dtype=values.dtype)
-    np.maximum(values, lowest, out=values)
-    np.minimum(values, highest, out=values)
+    np.clip(values, lowest, highest, out=values)
     if pixels.dtype.kind in "ui":
         np.rint(values, out=values)
-    return values.astype(pixels.dtype)
+    np.copyto(out, values, casting="unsafe")
 
 
 def _known_range(dtype: np.dtype[Any], value_range: tuple[float, float] | None) -> ValueRange:

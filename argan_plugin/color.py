@@ -88,22 +88,15 @@ def rgb_change(luma_change: NDArray[_Float], chroma_change: NDArray[_Float]) -> 
     return differences
 
 
-def add_luma_change(rgb: NDArray[_Float], change: NDArray[_Float]) -> NDArray[_Float]:
-    """Return colours whose luma differs by `change` and whose chroma is the same.
+def add_luma_change(rgb: NDArray[_Float], change: NDArray[_Float]) -> None:
+    """Change colours in place: their luma by `change`, and their chroma not at all.
 
     Parameters
     ----------
     rgb : float array of shape (..., 3)
-        Non-linear R, G and B.
+        Non-linear R, G and B; overwritten, and not limited to any range.
     change : float array of shape (...)
         What to add to the luma, in the same unit.
-
-    Returns
-    -------
-    float array of shape (..., 3)
-        Not limited to any range.
     """
-    result = np.empty(rgb.shape, rgb.dtype)
-    for channel in range(3):  # four times as fast as one sum with a last axis of three
-        np.add(rgb[..., channel], change, out=result[..., channel])
-    return result
+    for channel in range(3):  # twice as fast as one sum with a last axis of three
+        rgb[..., channel] += change

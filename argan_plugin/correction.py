@@ -109,7 +109,8 @@ class Correction:
             luma = _luma(colours)
         batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
         restored: NDArray[np.float32] = self.network.run(batch, cancel=self._cancel)[0, 0]
-        change = restored - luma
+        # In the memory of what is not needed any more.
+        change = np.subtract(restored, luma, out=None if self._chroma else luma)
         if self._steps is not None:
             change = plausible_change(change, self._steps)
             restored = luma + change
@@ -146,23 +147,29 @@ def applied(
     """
     result = np.empty(pixels.shape, pixels.dtype) if out is None else out
     for strip in strips(*pixels.shape[:2]):
-        result[strip] = _applied_to_strip(pixels[strip], change[strip], limits, strength)
+        _apply_to_strip(pixels[strip], change[strip], limits, strength, result[strip])
     return result
 
 
-def _applied_to_strip(
-    pixels: NDArray[Any], change: NDArray[np.float32], limits: ValueRange, strength: float
-) -> NDArray[Any]:
+def _apply_to_strip(
+    pixels: NDArray[Any],
+    change: NDArray[np.float32],
+    limits: ValueRange,
+    strength: float,
+    out: NDArray[Any],
+) -> None:
     with np.errstate(invalid="ignore"):  # signalling NaN, of which each bit comes back below
         values = arrays.as_floats(pixels)
         scaled = change * values.dtype.type(strength * limits.span)
-        of_luma_alone = values.ndim > scaled.ndim
-        values = color.add_luma_change(values, scaled) if of_luma_alone else values + scaled
-        changed = arrays.limit_and_round(values, pixels, limits)
-    gaps = find_gaps(pixels)
+        if values.ndim > scaled.ndim:
+            color.add_luma_change(values, scaled)
+        else:
+            values += scaled
+        gaps = find_gaps(pixels)
+        kept = None if gaps is None else pixels[gaps]
+        arrays.limit_and_round(values, pixels, limits, out=out)
     if gaps is not None:
-        changed[gaps] = pixels[gaps]
-    return changed
+        out[gaps] = kept
 
 
 def unit_luma(window: NDArray[Any], limits: ValueRange) -> NDArray[np.float32]:

@@ -36,6 +36,32 @@ def inverse(coefficients: NDArray[Any]) -> NDArray[Any]:
     return result
 
 
+def forward_plane(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return the coefficients of a plane, those of a block where its pixels were.
+
+    Far quicker than `forward` of `split`: a product for each row of blocks, not for each block.
+
+    Parameters
+    ----------
+    plane : contiguous float array of shape (height, width)
+        Whole blocks. No block's result hangs on another.
+    """
+    basis = BASIS.astype(plane.dtype, copy=False)
+    width = plane.shape[1]
+    downwards = basis @ plane.reshape(-1, BLOCK, width)
+    result: NDArray[Any] = downwards.reshape(-1, width, BLOCK) @ basis.T
+    return result.reshape(plane.shape)
+
+
+def inverse_plane(coefficients: NDArray[Any]) -> NDArray[Any]:
+    """Return the pixels of a plane of coefficients: `forward_plane` undone."""
+    basis = BASIS.astype(coefficients.dtype, copy=False)
+    width = coefficients.shape[1]
+    downwards = coefficients.reshape(-1, width, BLOCK) @ basis
+    result: NDArray[Any] = basis.T @ downwards.reshape(-1, BLOCK, width)
+    return result.reshape(coefficients.shape)
+
+
 def split(plane: NDArray[Any]) -> NDArray[Any]:
     """Return the blocks of a plane as a view: (8 rows, 8 columns) to (rows, columns, 8, 8)."""
     height, width = plane.shape

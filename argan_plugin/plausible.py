@@ -68,15 +68,20 @@ def plausible_change(
     float32 array of the shape of `change`
     """
     height, width = change.shape
-    reach = (steps / 2 / _WHITE).astype(np.float32)
+    blocks = math.ceil(height / dct.BLOCK), math.ceil(width / dct.BLOCK)
+    reach = np.tile((steps / 2 / _WHITE).astype(np.float32), blocks[1])
     room = steps**2 / 12
-    share = (room / (room + NETWORK_ERROR)).astype(np.float32)
+    share = np.tile((room / (room + NETWORK_ERROR)).astype(np.float32), blocks[1])
     result = np.empty_like(change)
-    for strip in strips(math.ceil(height / dct.BLOCK), width * dct.BLOCK):  # rows of blocks
+    for strip in strips(blocks[0], width * dct.BLOCK):  # rows of blocks
         rows = slice(strip.start * dct.BLOCK, strip.stop * dct.BLOCK)
         part = change[rows]
         margins = (0, -len(part) % dct.BLOCK), (0, -width % dct.BLOCK)
-        wanted = dct.forward(dct.split(np.pad(part, margins, mode="edge")))
-        kept = dct.join(dct.inverse(wanted.clip(-reach, reach) * share))
-        result[rows] = kept[: len(part), :width]
+        whole = np.pad(part, margins, mode="edge") if any(map(any, margins)) else part
+        kept = dct.forward_plane(np.ascontiguousarray(whole))
+        rows_of_blocks = kept.reshape(-1, *reach.shape)
+        np.minimum(rows_of_blocks, reach, out=rows_of_blocks)
+        np.maximum(rows_of_blocks, -reach, out=rows_of_blocks)
+        rows_of_blocks *= share
+        result[rows] = dct.inverse_plane(kept)[: len(part), :width]
     return result

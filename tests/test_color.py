@@ -38,7 +38,8 @@ def test_luma_of_a_tile_is_that_of_the_whole_bit_for_bit() -> None:
 def test_a_change_of_luma_changes_luma_by_it_and_chroma_not_at_all() -> None:
     colours = _some_colours().astype(np.float64)
     change = np.random.default_rng(2).normal(0, 10, colours.shape[:2])
-    changed = add_luma_change(colours, change)
+    changed = colours.copy()
+    add_luma_change(changed, change)
 
     def jfif(rgb: np.ndarray) -> np.ndarray:  # ITU-T T.871, section 7
         y = rgb @ [0.299, 0.587, 0.114]

@@ -25,3 +25,8 @@ def test_it_is_the_orthonormal_dct(dtype: type) -> None:
     expected = dctn(blocks.astype(np.float64), axes=(2, 3), norm="ortho")
     np.testing.assert_allclose(coefficients, expected, atol=1e-4)
     np.testing.assert_allclose(dct.join(dct.inverse(coefficients)), plane, atol=1e-4)
+
+    in_place = dct.forward_plane(plane)
+    assert in_place.dtype == dtype
+    np.testing.assert_allclose(dct.split(in_place), expected, atol=1e-4)
+    np.testing.assert_allclose(dct.inverse_plane(in_place), plane, atol=1e-4)
