@@ -98,6 +98,7 @@ def _cut(
         tile_size=max(1, math.isqrt(PART_PIXELS // math.prod(steps))),
         halo=halo,
         size_multiple=(math.lcm(size_multiple, units[-2]), math.lcm(size_multiple, units[-1])),
+        one_shape=False,  # the last part may be a sliver, and would be read as a whole one
     )
     for planes in itertools.product(*leading):
         for tile in tiles:

@@ -88,8 +88,8 @@ def restore(
         these steps make plausible: it spoils less and gains more, most of all in files of high
         quality. Leave it out if there was an earlier and stronger compression.
     tile_size : int, optional
-        Largest side of a tile in pixels. Smaller needs less memory and more time; the result is the
-        same up to float32 rounding.
+        Largest side of a tile in pixels, on average and without its halo. Smaller needs less memory
+        and more time; the result is the same up to float32 rounding.
     device : {"auto", "cuda", "openvino", "cpu"}
         Where to run, as in `RestorationModel`; leave it alone if `model` is open already.
     out : array of the shape and dtype of `image`, optional

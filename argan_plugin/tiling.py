@@ -14,6 +14,19 @@ read with context on every side, the halo, and only its middle is kept::
 The result equals the untiled one if nothing beyond the halo changes what is kept, and each tile is
 read from a multiple of the network's total stride: then the network's strided layers sample the
 same pixels as in the whole picture.
+
+All tiles of a picture read the same shape, for which a GPU then plans its work and takes memory
+once. A tile at the picture's end needs no halo there, so it keeps that much more; what rounding
+leaves over, it reads further into the picture, where nothing is wrong::
+
+    |-------------- read --------------|
+    |          keep           |  halo  |
+                     |-------------- read --------------|
+                     |  halo  |    keep      |   halo   |
+                                       |-------------- read --------------|
+                                       |  halo  |           keep          |
+
+No pixel is made up to fill a shape: a picture that fits into one tile is read as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +34,7 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -30,11 +43,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argan_plugin.errors import DeviceError
+from argan_plugin.tile_axis import Axis
 from argan_plugin.windows import Window, Windows
 
 DEFAULT_TILE_PIXELS: Final = 1624**2
 """How many pixels a tile reads at most if no tile size is asked for. The halo of the shipped model
-makes 11 % of extra work for a picture of 12 megapixels then, and 16 % for larger ones, and
+makes 11 % of extra work for a picture of 12 megapixels then, and 15 to 17 % for larger ones, and
 ONNX Runtime takes 470 MB. Chosen by benchmarks/choices.py; docs/speed.md has its figures."""
 
 SMALLEST_TILE_SIZE: Final = 64
@@ -63,16 +77,18 @@ def plan_tiles(
     halo: int,
     size_multiple: int | tuple[int, int],
     area: Window | None = None,
+    one_shape: bool = True,
 ) -> list[Tile]:
-    """Cover a picture with tiles of nearly equal size, row by row.
+    """Cover a picture with tiles, row by row.
 
     Parameters
     ----------
     height, width : int
         Size of the whole picture, at least 1.
     tile_size : int or None
-        Largest side of the kept area, at least 1; rounded up to a multiple of `size_multiple`. With
-        None, tiles have the shape that needs least work of those that read `DEFAULT_TILE_PIXELS`.
+        Mean side of the kept area, at most, and at least 1; rounded up to a multiple of
+        `size_multiple`. A tile reads this and two halos at most, but for rounding. With None,
+        tiles have the shape that needs least work of those that read `DEFAULT_TILE_PIXELS`.
     halo : int
         Context on each side. It must be a multiple of the network's total stride.
     size_multiple : int or pair of int
@@ -81,6 +97,9 @@ def plan_tiles(
     area : pair of slices, optional
         Cover only this part, which must begin at multiples of `size_multiple`. The halo may reach
         outside it.
+    one_shape : bool
+        Whether all tiles read the same shape. Where `size_multiple` is large, tiles at the end
+        would read much for that.
 
     Returns
     -------
@@ -88,17 +107,16 @@ def plan_tiles(
     """
     rows, columns = area or (slice(0, height), slice(0, width))
     multiples = (size_multiple,) * 2 if isinstance(size_multiple, int) else size_multiple
-    if tile_size is None:
-        area_size = rows.stop - rows.start, columns.stop - columns.start
-        sides = _cheapest_sides(area_size, halo, multiples)
-    else:
-        sides = (checked_tile_size(tile_size),) * 2
-    spans = [
-        list(_spans(part, length, side, halo, multiple))
-        for part, length, side, multiple in zip(
-            (rows, columns), (height, width), sides, multiples, strict=True
-        )
+    axes = [
+        Axis(part, length, halo, multiple, one_shape)
+        for part, length, multiple in zip((rows, columns), (height, width), multiples, strict=True)
     ]
+    if tile_size is None:
+        counts = _cheapest_counts(axes[0], axes[1])
+    else:
+        side = checked_tile_size(tile_size)
+        counts = axes[0].count_for(side), axes[1].count_for(side)
+    spans = [list(axis.spans(count)) for axis, count in zip(axes, counts, strict=True)]
     return [
         Tile(
             read=(row_read, column_read),
@@ -161,8 +179,10 @@ def map_tiles(
         try:
             result = function(image[tile.read])
         except MemoryError as error:
-            # The side that was really tried: the picture may be smaller than the tile size.
+            # The side that was really tried: the picture may be smaller than the tile size. But
+            # tiles at its ends keep more than that.
             tried = max(part.stop - part.start for part in tile.write)
+            tried = tried if tile_size is None else min(tried, tile_size)
             tile_size = tried // 2
             if tile_size < SMALLEST_TILE_SIZE:
                 raise DeviceError(
@@ -210,54 +230,21 @@ def checked_tile_size(tile_size: int) -> int:
     return checked
 
 
-def _cheapest_sides(
-    size: tuple[int, int], halo: int, multiples: tuple[int, int]
-) -> tuple[int, int]:
-    """Return the sides of what each tile keeps, so that all tiles together read fewest pixels.
+def _cheapest_counts(rows: Axis, columns: Axis) -> tuple[int, int]:
+    """Return how many rows and columns of tiles read fewest pixels together.
 
     n tiles in a row read n - 1 times two halos more than there is: what is best is a square tile
     for a large picture, and no cut at all along a side that is short enough.
     """
-
-    def kept(axis: int, parts: int) -> int:
-        return math.ceil(size[axis] / parts / multiples[axis]) * multiples[axis]
-
-    def read(axis: int, parts: int) -> int:
-        # A part at the end of the picture has a halo on one side alone.
-        return size[axis] if parts == 1 else kept(axis, parts) + min(parts - 1, 2) * halo
-
-    def fewest_columns(longest: int) -> int:
-        """Return how many columns make each of them read at most `longest` pixels; 0 if none do."""
-        for columns in (1, 2):
-            if read(1, columns) <= longest:
-                return columns
-        largest = (longest - 2 * halo) // multiples[1] * multiples[1]
-        return math.ceil(size[1] / largest) if largest > 0 else 0
-
     best: tuple[int, int, int] | None = None
-    for rows in range(1, math.ceil(size[0] / multiples[0]) + 1):
-        all_rows = size[0] + 2 * halo * (rows - 1)
-        if best is not None and all_rows * size[1] >= best[0]:
+    for count in range(1, math.ceil(rows.size / rows.multiple) + 1):
+        height = rows.reads(count)
+        if best is not None and count * height * columns.size >= best[0]:
             break  # more rows cannot be better, whatever the columns
-        columns = fewest_columns(DEFAULT_TILE_PIXELS // read(0, rows))
-        pixels = all_rows * (size[1] + 2 * halo * (columns - 1))
-        if columns and (best is None or pixels < best[0]):
-            best = pixels, rows, columns
+        across = columns.fewest(DEFAULT_TILE_PIXELS // height)
+        pixels = count * height * across * columns.reads(max(across, 1))
+        if across and (best is None or pixels < best[0]):
+            best = pixels, count, across
     if best is None:  # halos alone are more than a tile should read
-        return 2 * halo, 2 * halo
-    return kept(0, best[1]), kept(1, best[2])
-
-
-def _spans(
-    part: slice, length: int, tile_size: int, halo: int, size_multiple: int
-) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield (read, keep, write) along one axis of `length` pixels, covering `part` of it."""
-    largest = math.ceil(tile_size / size_multiple) * size_multiple
-    count = math.ceil((part.stop - part.start) / largest)
-    # Equal tiles, not full ones and a sliver: less memory, and fewer shapes for the GPU to plan.
-    step = math.ceil((part.stop - part.start) / count / size_multiple) * size_multiple
-    for start in range(part.start, part.stop, step):
-        stop = min(start + step, part.stop)
-        # Both limits stay multiples of size_multiple, except at the end of the picture.
-        read = slice(max(start - halo, 0), min(stop + halo, length))
-        yield read, slice(start - read.start, stop - read.start), slice(start, stop)
+        return rows.count_for(2 * rows.halo), columns.count_for(2 * columns.halo)
+    return best[1], best[2]

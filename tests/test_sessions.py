@@ -265,9 +265,9 @@ def test_without_memory_for_the_smallest_tile_there_is_one_error_and_the_model_l
     image = _image(300)[0, 0]
     expected = restore(image, model=model)
     gpu.run_errors = [RuntimeError("std::bad_alloc") for _ in range(9)]
-    with pytest.raises(DeviceError, match="Not enough memory for a tile of 80 pixels"):
+    with pytest.raises(DeviceError, match="Not enough memory for a tile of 75 pixels"):
         restore(image, model=model)  # a warning would be an error
-    assert len(gpu.run_errors) == 6, "300, 150 and 75 pixels, up to a multiple of 8"
+    assert len(gpu.run_errors) == 6, "300, 150 and 75 pixels"
     gpu.run_errors.clear()
     assert np.array_equal(restore(image, model=model), expected)
 

@@ -11,10 +11,10 @@ const LUMA_WEIGHTS = [0.299, 0.587, 0.114].map(fround);
 const UNIT = Float32Array.from({ length: 256 }, (_, level) => level / 255);
 
 /**
- * Covers a picture with tiles of nearly equal size, row by row.
+ * Covers a picture with tiles that read the same shape, row by row.
  *
  * A tile is read with a halo around it, and only its middle is kept; it begins at a multiple of
- * `sizeMultiple`. Rows and columns are {read, keep, write}, each a [start, stop].
+ * `sizeMultiple`, of which the halo is one. Rows and columns are {read, keep, write}, each a [start, stop].
  */
 export function planTiles(height, width, { tileSize, halo, sizeMultiple }) {
   const [rows, columns] = [height, width].map((length) =>
@@ -26,14 +26,26 @@ export function planTiles(height, width, { tileSize, halo, sizeMultiple }) {
 function planSpans(length, tileSize, halo, sizeMultiple) {
   const up = (size) => Math.ceil(size / sizeMultiple) * sizeMultiple;
   const count = Math.ceil(length / up(tileSize));
-  const step = up(Math.ceil(length / count));
-  const spans = [];
-  for (let start = 0; start < length; start += step) {
-    const stop = Math.min(start + step, length);
-    const read = [Math.max(start - halo, 0), Math.min(stop + halo, length)];
-    spans.push({ read, keep: [start - read[0], stop - read[0]], write: [start, stop] });
-  }
-  return spans;
+  // The tiles at both ends need a halo on one side alone, and keep so much more.
+  let spared = Math.floor(halo / sizeMultiple) * sizeMultiple;
+  if (length - 2 * spared < count * sizeMultiple) spared = 0;
+  const step = up((length - 2 * spared) / count);
+  const cuts = [0];
+  for (let cut = spared + step; cut < length && cuts.length < count; cut += step) cuts.push(cut);
+  cuts.push(length);
+  const starts = cuts.slice(0, -1).map((cut) => Math.max(cut - halo, 0));
+  const needed = starts.map((start, at) => Math.min(cuts[at + 1] + halo, length) - start);
+  // All read equally much, from multiples of the network's stride.
+  let side = Math.max(...needed);
+  while ((length - side) % sizeMultiple) side++;
+  return starts.map((wanted, at) => {
+    const start = Math.min(wanted, length - side);
+    return {
+      read: [start, start + side],
+      keep: [cuts[at] - start, cuts[at + 1] - start],
+      write: [cuts[at], cuts[at + 1]],
+    };
+  });
 }
 
 /**
