@@ -109,10 +109,10 @@ class Correction:
             luma = _luma(colours)
         batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
         restored: NDArray[np.float32] = self.network.run(batch, cancel=self._cancel)[0, 0]
-        # In the memory of what is not needed any more.
+        # In memory that is at hand: new pages would take longer than what is computed in them.
         change = np.subtract(restored, luma, out=None if self._chroma else luma)
         if self._steps is not None:
-            change = plausible_change(change, self._steps)
+            change = plausible_change(change, self._steps, out=change)
             restored = luma + change
         if self._chroma:
             assert colours is not None

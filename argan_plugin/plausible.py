@@ -49,7 +49,10 @@ def as_table(steps: ArrayLike) -> NDArray[np.float64]:
 
 
 def plausible_change(
-    change: NDArray[np.float32], steps: NDArray[np.float64]
+    change: NDArray[np.float32],
+    steps: NDArray[np.float64],
+    *,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return what the steps of a file make plausible of a change of its luma.
 
@@ -62,6 +65,8 @@ def plausible_change(
         blocks that reach beyond it are filled by repeating its edge.
     steps : array of shape (8, 8)
         The luma quantization table of the file: grey levels of 8 bits.
+    out : float32 array of the shape of `change`, optional
+        Where to put the result; may be `change`. By default a new array.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def plausible_change(
     reach = np.tile((steps / 2 / _WHITE).astype(np.float32), blocks[1])
     room = steps**2 / 12
     share = np.tile((room / (room + NETWORK_ERROR)).astype(np.float32), blocks[1])
-    result = np.empty_like(change)
+    result = np.empty_like(change) if out is None else out
     for strip in strips(blocks[0], width * dct.BLOCK):  # rows of blocks
         rows = slice(strip.start * dct.BLOCK, strip.stop * dct.BLOCK)
         part = change[rows]

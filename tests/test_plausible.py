@@ -81,6 +81,14 @@ def test_restore_keeps_luma_to_the_steps(photo: NDArray[np.uint8], tiny_model_pa
     assert np.abs(kept).max() < np.abs(free).max() / 2
 
 
+def test_it_may_be_done_in_place() -> None:
+    change = np.random.default_rng(4).normal(0, 0.1, (21, 35)).astype(np.float32)
+    steps = as_table(ijg_luma_table(60))
+    kept = plausible_change(change, steps)
+    assert plausible_change(change, steps, out=change) is change
+    np.testing.assert_array_equal(change, kept)
+
+
 @pytest.mark.parametrize("steps", [[16] * 63, [[0] * 8] * 8, []])
 def test_steps_that_are_none(photo: NDArray[np.uint8], tiny_model_path: Any, steps: Any) -> None:
     with pytest.raises(ValueError, match="64 quantization steps"):
