@@ -98,6 +98,21 @@ class Correction:
         float32 array
             Of luma with the shape (height, width), or with chroma of R, G and B (height, width, 3).
         """
+        (change,) = self.changes([window])
+        return change
+
+    def changes(self, windows: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """Return the changes of windows of one shape, for which the network runs once."""
+        prepared = [self._prepared(window) for window in windows]
+        lumas = [np.ascontiguousarray(luma) for *_, luma in prepared]
+        batch = lumas[0][np.newaxis] if len(lumas) == 1 else np.stack(lumas)
+        restored = self.network.run(batch[:, np.newaxis], cancel=self._cancel)[:, 0]
+        return [self._change(*seen, of_it) for seen, of_it in zip(prepared, restored, strict=True)]
+
+    def _prepared(
+        self, window: NDArray[Any]
+    ) -> tuple[NDArray[np.bool_] | None, NDArray[np.float32] | None, NDArray[np.float32]]:
+        """Return where gaps are, the colours if they are needed, and luma."""
         gaps = find_gaps(window)
         colours = None
         if gaps is None and not self._chroma:
@@ -107,8 +122,15 @@ class Correction:
             if gaps is not None:
                 colours = fill_gaps(colours, gaps)
             luma = _luma(colours)
-        batch = np.ascontiguousarray(luma)[np.newaxis, np.newaxis]
-        restored: NDArray[np.float32] = self.network.run(batch, cancel=self._cancel)[0, 0]
+        return gaps, colours, luma
+
+    def _change(
+        self,
+        gaps: NDArray[np.bool_] | None,
+        colours: NDArray[np.float32] | None,
+        luma: NDArray[np.float32],
+        restored: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
         # In memory that is at hand: new pages would take longer than what is computed in them.
         change = np.subtract(restored, luma, out=None if self._chroma else luma)
         if self._steps is not None:

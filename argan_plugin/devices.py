@@ -28,14 +28,40 @@ def cuda_device_count() -> int:
     The driver's own library is asked (``cuInit``, ``cuDeviceGetCount``); it comes with the driver,
     not with CUDA, and asking takes no memory on the GPU.
     """
-    library = "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
     try:
-        driver = ctypes.CDLL(library)
+        driver = ctypes.CDLL(_driver_library())
         count = ctypes.c_int(0)
         failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     except (OSError, AttributeError):  # not installed, or not what its name says
         return 0
     return 0 if failed else count.value
+
+
+def free_cuda_memory() -> int | None:
+    """Return how many bytes are free on the first GPU; None if that cannot be told.
+
+    ONNX Runtime does not tell. The driver does (``cuMemGetInfo``), within a context: that of CUDA's
+    runtime, which ONNX Runtime has made already, is borrowed (docs.nvidia.com/cuda/cuda-driver-api,
+    "Primary Context Management"). NVML counts GPUs otherwise, where some are hidden from CUDA.
+    """
+    try:
+        driver = ctypes.CDLL(_driver_library())
+        device, context, total = ctypes.c_int(0), ctypes.c_void_p(), ctypes.c_size_t(0)
+        free = ctypes.c_size_t(0)
+        if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0):
+            return None
+        if driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device):
+            return None
+        try:
+            if driver.cuCtxPushCurrent_v2(context):
+                return None
+            failed = driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
+            driver.cuCtxPopCurrent_v2(ctypes.byref(context))
+        finally:
+            driver.cuDevicePrimaryCtxRelease_v2(device)
+    except (OSError, AttributeError):  # not installed, or not what its name says
+        return None
+    return None if failed else free.value
 
 
 def has_openvino() -> bool:
@@ -79,6 +105,10 @@ def worker_threads() -> int:
         return int(get_worker().state.nthreads)
     except ValueError:  # not in a worker
         return 0
+
+
+def _driver_library() -> str:
+    return "nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1"
 
 
 def _is_installed(distribution: str) -> bool:

@@ -25,6 +25,13 @@ from argan_plugin.weights import check_shipped, find_model
 
 _PROBE = (1, 1, 64, 64)
 
+# Of the memory that a GPU has free, what tensors may take; the rest is for cuDNN's workspaces and
+# what lies between. Half is a guess: no GPU was at hand.
+_SHARE_OF_GPU = 0.5
+
+# Luma of so many pixels and its result take 80 MB on the side of the CPU.
+_MOST_PIXELS_AT_ONCE = 10_000_000
+
 _opening = threading.RLock()
 _open_models: weakref.WeakSet[RestorationModel] = weakref.WeakSet()
 
@@ -172,10 +179,7 @@ class RestorationModel:
                 "image must be float32 of shape (batch, 1, height, width), none of them 0, not "
                 f"{image.dtype} of shape {image.shape}"
             )
-        try:
-            self._graph.check(image.shape)
-        except ModelError as error:
-            raise ModelError(f"{self.path}: {error}") from error
+        self._numbers_held(image.shape)
         session = self._live_session()
         try:
             output = session.run(image, cancel)
@@ -195,6 +199,27 @@ class RestorationModel:
             )
         return output
 
+    def images_at_once(self, height: int, width: int) -> int:
+        """Return how many images of a size `run` should get in a batch.
+
+        Parameters
+        ----------
+        height, width : int
+            Each at least 1.
+
+        Returns
+        -------
+        int
+            As many as fit into what was free on the GPU when the model was opened there, at least
+            1. On the CPU, or if the driver does not tell, 1: batches were slower there.
+        """
+        free = self._live_session().free_memory
+        if free is None:
+            return 1
+        taken = 4 * self._numbers_held((1, 1, height, width))  # float32
+        fitting = int(free * _SHARE_OF_GPU) // taken
+        return max(1, min(fitting, _MOST_PIXELS_AT_ONCE // (height * width)))
+
     def release_memory(self) -> None:
         """Give back what the session holds; the next run opens a new one.
 
@@ -202,6 +227,13 @@ class RestorationModel:
         """
         with _opening:
             self._session = None
+
+    def _numbers_held(self, shape: tuple[int, ...]) -> int:
+        """Return how many numbers a run holds at once, or raise ModelError if it must not be."""
+        try:
+            return self._graph.check(shape)
+        except ModelError as error:
+            raise ModelError(f"{self.path}: {error}") from error
 
     def _live_session(self) -> Session:
         """Return the session, a new one after a fork or `release_memory`."""

@@ -99,13 +99,18 @@ class ModelGraph:
                 kept.add(node.output)
         self._kept = kept | {INPUT_NAME, OUTPUT_NAME}
 
-    def check(self, shape: Shape) -> None:
+    def check(self, shape: Shape) -> int:
         """Make sure that an image of this shape can be restored.
 
         Parameters
         ----------
         shape : (batch, 1, height, width)
             Each at least 1.
+
+        Returns
+        -------
+        int
+            How many numbers it holds at once, beside its weights.
 
         Raises
         ------
@@ -116,12 +121,13 @@ class ModelGraph:
         batch, _, height, width = shape
         pixels = batch * (height + self._margin) * (width + self._margin)
         values = self._constants | {INPUT_NAME: Value(shape), _LEFT_OUT: Value(())}
-        held = work = 0
+        held = work = most = 0
         for at, node in enumerate(self._nodes):
             value = _result(node, values)
             values[node.output] = value
             work += value.work
             held += math.prod(value.shape)
+            most = max(most, held)
             if held > MOST_NUMBERS_PER_PIXEL * pixels + self._weights:
                 raise ModelError(
                     f"The model wants memory for {held:.3g} numbers at once for a picture of "
@@ -142,6 +148,7 @@ class ModelGraph:
                 f"The model must give its input's shape {shape}, but gives "
                 f"{None if given is None else given.shape}. Export the model again."
             )
+        return most
 
 
 def _result(node: _Node, values: dict[str, Value]) -> Value:

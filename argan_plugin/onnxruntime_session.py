@@ -18,7 +18,9 @@ from argan_plugin.model_graph import INPUT_NAME, OUTPUT_NAME
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_OPTIONS = {
-    # The default tries every algorithm anew for each new tile shape.
+    # The default measures every algorithm anew for each new shape. All tiles of a picture have one,
+    # but small pictures and those of other sizes have theirs, and each would wait for that.
+    # onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html; no GPU was at hand.
     "cudnn_conv_algo_search": "HEURISTIC",
     # The default takes twice as much memory each time.
     "arena_extend_strategy": "kSameAsRequested",
@@ -76,7 +78,7 @@ def open_on_cuda(data: bytes, threads: int) -> OnnxRuntimeSession:
     session, reason = _cuda_session(data, threads)
     if session is None:
         raise DeviceError(f"The GPU cannot be used: {reason}")
-    return OnnxRuntimeSession(session, _DeviceBuffers(session).run)
+    return OnnxRuntimeSession(session, _DeviceBuffers(session).run, devices.free_cuda_memory())
 
 
 class OnnxRuntimeSession:
@@ -87,10 +89,18 @@ class OnnxRuntimeSession:
     session : onnxruntime.InferenceSession
     run : callable, optional
         ``run(image, options)`` in place of the session's own way.
+    free_memory : int, optional
+        Bytes that are free on its GPU.
     """
 
-    def __init__(self, session: Any, run: _Run | None = None) -> None:
+    free_memory: int | None
+    """See `sessions.Session`."""
+
+    def __init__(
+        self, session: Any, run: _Run | None = None, free_memory: int | None = None
+    ) -> None:
         self._session = session
+        self.free_memory = free_memory
         self._run = run or self._run_from_memory
 
     @property
@@ -139,7 +149,16 @@ class _DeviceBuffers:
 
     Bound buffers are not allocated anew for each tile, and copies go straight to and from them
     (onnxruntime.ai/docs/performance/tune-performance/iobinding.html). Those of the last shape are
-    kept, a pair for each thread that ran at the same time: most tiles of a picture have one shape.
+    kept, a pair for each thread that ran at the same time: all tiles of a picture have one shape.
+
+    No run is spent on warming up: the first tile pays for the choice of algorithms and for memory,
+    and those after it have its shape.
+
+    Memory on the side of the CPU is not pinned. `OrtValue` offers that of the device alone
+    (`OrtDevice.make`; its `memory_info` is for providers that are plugins, which CUDA's in
+    onnxruntime-gpu 1.31 is not). Pages pinned by ourselves would have to be copied to and from,
+    which is what the driver does with others
+    (developer.nvidia.com/blog/how-optimize-data-transfers-cuda-cc).
     """
 
     def __init__(self, session: Any) -> None:
@@ -150,6 +169,12 @@ class _DeviceBuffers:
 
     def run(self, image: NDArray[np.float32], options: Any) -> NDArray[np.float32]:
         """Run the session once; what an exception leaves in the buffers is not used again."""
+        count = len(image)
+        if image.shape[1:] == self._shape[1:] and count < self._shape[0] <= 2 * count:
+            # The last tiles of a picture: cheaper in the buffers of those before than as a shape of
+            # their own.
+            filling = np.zeros((self._shape[0] - count, *image.shape[1:]), np.float32)
+            image = np.concatenate([image, filling])
         source, target, binding = self._taken(image.shape)
         source.update_inplace(image)  # returns when the GPU has all of it
         self._session.run_with_iobinding(binding, options)
@@ -157,7 +182,7 @@ class _DeviceBuffers:
         with self._lock:
             if self._shape == image.shape:
                 self._free.append((source, target, binding))
-        return output
+        return output[:count]
 
     def _taken(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         """Return input, output and their binding, which nobody else has."""

@@ -73,6 +73,9 @@ class OpenVinoSession:
     compiled : openvino.CompiledModel
     """
 
+    free_memory: int | None = None
+    """See `sessions.Session`."""
+
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
 

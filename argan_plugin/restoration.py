@@ -141,12 +141,17 @@ def restore(
         source, limits, nonfinite, model, device, cancel, chroma=chroma, steps=steps
     )
 
-    def restored(window: NDArray[Any]) -> NDArray[Any]:
-        pixels = without_alpha(window)
-        changed = applied(pixels, change(pixels), limits, strength)
-        if pixels.shape == window.shape:
-            return changed
-        return np.concatenate([changed, window[..., 3:]], axis=-1)
+    def restored(windows: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        colours = [without_alpha(window) for window in windows]
+        results = []
+        for window, pixels, change_of_it in zip(
+            windows, colours, change.changes(colours), strict=True
+        ):
+            changed = applied(pixels, change_of_it, limits, strength)
+            if pixels.shape != window.shape:
+                changed = np.concatenate([changed, window[..., 3:]], axis=-1)
+            results.append(changed)
+        return results
 
     _map(restored, source, change, tile_size, progress, out=target)
     return result
@@ -186,7 +191,7 @@ def luma_change(
     change = _correction(
         pixels, limits, nonfinite, model, device, cancel, chroma=False, steps=steps
     )
-    return _map(change, pixels, change, tile_size, progress, out=None)
+    return _map(change.changes, pixels, change, tile_size, progress, out=None)
 
 
 def colour_change(
@@ -221,7 +226,7 @@ def colour_change(
     """
     pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
     change = _correction(pixels, limits, nonfinite, model, device, cancel, chroma=True, steps=steps)
-    return _map(change, pixels, change, tile_size, progress, out=None)
+    return _map(change.changes, pixels, change, tile_size, progress, out=None)
 
 
 def apply_change(
@@ -340,7 +345,7 @@ def _open(model: _Model, device: Device) -> RestorationModel:
 
 
 def _map(
-    function: Callable[[NDArray[Any]], NDArray[Any]],
+    function: Callable[[list[NDArray[Any]]], list[NDArray[Any]]],
     pixels: NDArray[Any] | Windows,
     change: Correction,
     tile_size: int | None,
@@ -349,9 +354,9 @@ def _map(
 ) -> NDArray[Any]:
     """Apply a function tile by tile, with the context that the correction needs."""
 
-    def sparing(window: NDArray[Any]) -> NDArray[Any]:
+    def sparing(windows: list[NDArray[Any]]) -> list[NDArray[Any]]:
         try:
-            return function(window)
+            return function(windows)
         except MemoryError:
             change.network.release_memory()  # it may hold all that smaller tiles would need
             raise
@@ -362,6 +367,7 @@ def _map(
         tile_size=tile_size,
         halo=change.halo,
         size_multiple=change.size_multiple,
+        at_once=change.network.images_at_once,
         out=out,
         progress=progress,
     )

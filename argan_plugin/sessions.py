@@ -24,6 +24,10 @@ class Session(Protocol):
         """What really runs it."""
 
     @property
+    def free_memory(self) -> int | None:
+        """Bytes that were free on its GPU when it was opened; None on the CPU, or if unknown."""
+
+    @property
     def inputs(self) -> Sequence[tuple[str, str, Sequence[Any]]]:
         """Name, dtype as numpy calls it, and shape of each input; what is free is no int."""
 

@@ -31,6 +31,7 @@ No pixel is made up to fill a shape: a picture that fits into one tile is read a
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import warnings
@@ -129,29 +130,35 @@ def plan_tiles(
 
 
 def map_tiles(
-    function: Callable[[NDArray[Any]], NDArray[Any]],
+    function: Callable[[list[NDArray[Any]]], list[NDArray[Any]]],
     image: NDArray[Any] | Windows,
     *,
     tile_size: int | None,
     halo: int,
     size_multiple: int,
+    at_once: Callable[[int, int], int] | None = None,
     out: NDArray[Any] | Windows | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """Apply a function to a picture tile by tile.
 
-    When the function runs out of memory (``MemoryError``), this tile and those after it are done in
-    tiles of half the side, down to `SMALLEST_TILE_SIZE`. One ``RuntimeWarning`` at the end says so.
+    When the function runs out of memory (``MemoryError``), it gets half as many tiles at once; when
+    one is too much, this tile and those after it are done in tiles of half the side, down to
+    `SMALLEST_TILE_SIZE`. One ``RuntimeWarning`` at the end says so.
 
     Parameters
     ----------
     function : callable
-        Maps an array (height, width, ...) to an array of the same height and width. What it
-        gives for a pixel may depend only on pixels within `halo` of it.
+        Maps each array (height, width, ...) of a list to an array of the same height and width. All
+        in a list have one shape. What it gives for a pixel may depend only on pixels within `halo`
+        of it.
     image : array or Windows of shape (height, width, ...)
         The whole picture; the function gets its windows, views of an array.
     tile_size, halo, size_multiple : int
         As in `plan_tiles`.
+    at_once : callable, optional
+        ``at_once(height, width)``: how many windows of this size the function is to get at once. By
+        default one.
     out : array or Windows of shape (height, width, ...), optional
         Where to put the result. By default a new array of the function's dtype.
     progress : callable, optional
@@ -171,14 +178,19 @@ def map_tiles(
     height, width = image.shape[:2]
     plan = partial(plan_tiles, height, width, halo=halo, size_multiple=size_multiple)
     pending = plan(tile_size=tile_size)
+    most = 1 if at_once is None else at_once(*_size(pending[0]))
     done = 0
     halved = False
     whole: Any = out
     while pending:
         tile = pending[0]
+        now = _of_one_size(pending[:most])
         try:
-            result = function(image[tile.read])
+            results = function([image[other.read] for other in now])
         except MemoryError as error:
+            if len(now) > 1:
+                most = len(now) // 2
+                continue
             # The side that was really tried: the picture may be smaller than the tile size. But
             # tiles at its ends keep more than that.
             tried = max(part.stop - part.start for part in tile.write)
@@ -196,13 +208,15 @@ def map_tiles(
                 for smaller in plan(tile_size=tile_size, area=larger.write)
             ]
             continue
-        if whole is None:
-            whole = np.empty((height, width, *result.shape[2:]), result.dtype)
-        whole[tile.write] = result[tile.keep]
-        del pending[0]
-        done += 1
-        if progress is not None:
-            progress(done, done + len(pending))
+        del pending[: len(now)]
+        total = done + len(now) + len(pending)
+        for tile, result in zip(now, results, strict=True):
+            if whole is None:
+                whole = np.empty((height, width, *result.shape[2:]), result.dtype)
+            whole[tile.write] = result[tile.keep]
+            done += 1
+            if progress is not None:
+                progress(done, total)
     if halved:
         warnings.warn(
             "There was not enough memory for a tile, so smaller ones were used, which takes more "
@@ -212,6 +226,16 @@ def map_tiles(
         )
     returned: NDArray[Any] = whole
     return returned
+
+
+def _size(tile: Tile) -> tuple[int, int]:
+    rows, columns = tile.read
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
+def _of_one_size(tiles: list[Tile]) -> list[Tile]:
+    """Return the first tile and those right after it that read as much."""
+    return list(itertools.takewhile(lambda tile: _size(tile) == _size(tiles[0]), tiles))
 
 
 def checked_tile_size(tile_size: int) -> int:

@@ -137,10 +137,11 @@ def _tiled(
 ) -> Luma:
     """Restore tile by tile, as `argan_plugin.restore` does."""
 
-    def restore(tile: Luma) -> Luma:
+    def restore(tiles: list[Luma]) -> list[Luma]:
+        (tile,) = tiles
         batch = np.divide(tile, np.float32(255))[np.newaxis, np.newaxis]
         result: Luma = np.rint(np.clip(run(batch)[0, 0], 0, 1) * 255).astype(np.uint8)
-        return result
+        return [result]
 
     return map_tiles(
         restore,

@@ -48,7 +48,7 @@ def test_the_radius_makes_tiles_exact(tmp_path: Path) -> None:
 
     def tiled(halo: int) -> np.ndarray:
         return map_tiles(
-            lambda tile: run(tile[np.newaxis, np.newaxis])[0, 0],
+            lambda tiles: [run(tile[np.newaxis, np.newaxis])[0, 0] for tile in tiles],
             image,
             tile_size=24,
             halo=halo,

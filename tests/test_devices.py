@@ -42,6 +42,51 @@ def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     assert devices.cuda_device_count() == 0
+    assert devices.free_cuda_memory() is None
+
+
+class _DriverWithMemory:
+    """A driver library that tells of memory within a pushed context alone, one call failing."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.failing = failing
+        self.retained = self.pushed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> int:
+            if name == self.failing:
+                return 2
+            if name == "cuMemGetInfo_v2":
+                assert self.retained == self.pushed == 1
+                arguments[0]._obj.value, arguments[1]._obj.value = 6 << 30, 8 << 30
+            self.retained += {
+                "cuDevicePrimaryCtxRetain": 1,
+                "cuDevicePrimaryCtxRelease_v2": -1,
+            }.get(name, 0)
+            self.pushed += {"cuCtxPushCurrent_v2": 1, "cuCtxPopCurrent_v2": -1}.get(name, 0)
+            return 0
+
+        return call
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "",
+        "cuInit",
+        "cuDeviceGet",
+        "cuDevicePrimaryCtxRetain",
+        "cuCtxPushCurrent_v2",
+        "cuMemGetInfo_v2",
+    ],
+)
+def test_free_memory_is_told_by_the_driver_in_a_context_that_is_given_back(
+    failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = _DriverWithMemory(failing)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: driver)
+    assert devices.free_cuda_memory() == (None if failing else 6 << 30)
+    assert driver.retained == driver.pushed == 0
 
 
 @pytest.mark.parametrize(

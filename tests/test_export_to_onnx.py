@@ -148,7 +148,13 @@ def test_tiles_with_the_measured_halo_equal_the_whole(
         return model.run(luma[None, None])[0, 0]
 
     def tiled(halo: int) -> Any:
-        return map_tiles(run, image, tile_size=20, halo=halo, size_multiple=multiple)
+        return map_tiles(
+            lambda tiles: [run(tile) for tile in tiles],
+            image,
+            tile_size=20,
+            halo=halo,
+            size_multiple=multiple,
+        )
 
     whole = run(image)
     assert np.abs(tiled(report.info.halo) - whole).max() < 1e-6

@@ -105,6 +105,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> _PaperGpu:
     gpu = _PaperGpu()
     monkeypatch.setattr(_PaperValue, "made", [])
     monkeypatch.setattr(devices, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(devices, "free_cuda_memory", lambda: None)
     monkeypatch.setattr(onnxruntime_session, "_onnxruntime", lambda: gpu)
     return gpu
 
@@ -338,6 +339,59 @@ def test_threads_do_not_share_buffers(gpu: _PaperGpu, tiny_model_path: Path) -> 
     assert len(results) == 3
     assert all(np.array_equal(result, expected) for result in results)
     assert len(_PaperValue.made) == 6
+
+
+def test_tiles_go_in_batches_of_one_shape_to_a_gpu_with_memory(
+    gpu: _PaperGpu, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.random.default_rng(1).random((301, 203, 3), np.float32)
+    expected = restore(image, model=tiny_model_path, device="cpu", tile_size=1000)
+    monkeypatch.setattr(devices, "free_cuda_memory", lambda: 10**9)
+    model = RestorationModel(tiny_model_path)
+    monkeypatch.setattr(
+        RestorationModel, "images_at_once", lambda *_: 8
+    )  # 5 x 4 tiles: the last batch has 4
+    np.testing.assert_allclose(
+        restore(image, model=model, tile_size=64), expected, rtol=0, atol=1e-6
+    )
+    assert len(_PaperValue.made) == 2, "an input and an output, and never another shape"
+    assert _PaperValue.made[0][0] == 8
+
+    _PaperValue.made.clear()
+    gpu.run_errors = [RuntimeError("CUDA failure 2: out of memory")]
+    smaller = restore(image, model=model, tile_size=64)  # a warning would be an error
+    np.testing.assert_allclose(smaller, expected, rtol=0, atol=1e-6)
+    assert {shape[0] for shape in _PaperValue.made} == {4}
+
+
+def test_a_much_smaller_batch_has_a_shape_of_its_own(gpu: _PaperGpu, tiny_model_path: Path) -> None:
+    model = RestorationModel(tiny_model_path, device="cuda")
+    for count in (4, 3, 1):
+        batch = np.repeat(_image(), count, axis=0)
+        assert model.run(batch).shape == batch.shape
+    assert [shape[0] for shape in _PaperValue.made] == [4, 4, 1, 1]
+
+
+def test_batches_are_as_large_as_half_of_the_free_memory(
+    gpu: _PaperGpu, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(free: int | None, device: Any = "cuda") -> int:
+        monkeypatch.setattr(devices, "free_cuda_memory", lambda: free)
+        return RestorationModel(tiny_model_path, device=device).images_at_once(1000, 1000)
+
+    model = RestorationModel(tiny_model_path)
+    one = 4 * model._graph.check((1, 1, 1000, 1000))
+    assert one > 8_000_000, "input and output at the least"
+    assert [at_once(free) for free in (0, 2 * one, 6 * one + 1, 6 * one - 1)] == [1, 1, 3, 2]
+    assert at_once(10**15) == 10, "memory of the CPU is bounded, too"
+    assert at_once(None) == 1
+    assert at_once(10**15, "cpu") == 1
+
+
+@pytest.mark.gpu
+def test_a_real_gpu_tells_its_free_memory(tiny_model_path: Path) -> None:
+    model = RestorationModel(tiny_model_path, device="cuda")
+    assert model.images_at_once(64, 64) > 1
 
 
 @pytest.mark.gpu

@@ -127,7 +127,11 @@ def _mean_of_blocks_and_neighbours(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _tiled(image: NDArray[Any], **options: Any) -> NDArray[Any]:
-    return map_tiles(_mean_of_blocks_and_neighbours, image, **options)
+    return map_tiles(
+        lambda windows: [_mean_of_blocks_and_neighbours(window) for window in windows],
+        image,
+        **options,
+    )
 
 
 @pytest.mark.parametrize("tile_size", [1, 8, 13, 40, 1000])
@@ -149,7 +153,7 @@ def test_progress_counts_every_tile_and_out_is_filled() -> None:
     out = np.zeros((30, 20), np.float32)
     calls: list[tuple[int, int]] = []
     result = map_tiles(
-        lambda window: window * 2,
+        lambda windows: [window * 2 for window in windows],
         image,
         tile_size=10,
         halo=0,
@@ -162,15 +166,41 @@ def test_progress_counts_every_tile_and_out_is_filled() -> None:
     assert calls == [(done, 6) for done in range(1, 7)]
 
 
+def test_when_memory_runs_out_batches_are_halved_before_tiles() -> None:
+    image = np.random.default_rng(4).random((300, 200))
+    given: list[int] = []
+
+    def takes_two(windows: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        given.append(len(windows))
+        if len(windows) > 2:
+            raise MemoryError
+        return [_mean_of_blocks_and_neighbours(window) for window in windows]
+
+    calls: list[tuple[int, int]] = []
+    tiled = map_tiles(
+        takes_two,
+        image,
+        tile_size=100,
+        halo=8,
+        size_multiple=4,
+        at_once=lambda height, width: 5 if (height, width) == (112, 108) else 0,
+        progress=lambda done, total: calls.append((done, total)),
+    )  # a warning would be an error: no tile was too large
+    np.testing.assert_allclose(tiled, _mean_of_blocks_and_neighbours(image), atol=1e-12)
+    assert given == [5, 2, 2, 2]
+    assert calls == [(done, 6) for done in range(1, 7)]
+
+
 def test_when_memory_runs_out_tiles_are_halved_and_what_is_done_stays() -> None:
     image = np.random.default_rng(4).random((600, 400))
     seen: list[tuple[int, ...]] = []
 
-    def fails_from_the_second_large_tile_on(window: NDArray[Any]) -> NDArray[Any]:
+    def fails_from_the_second_large_tile_on(windows: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        (window,) = windows
         if seen and window.size > 150 * 150:
             raise MemoryError
         seen.append(window.shape)
-        return _mean_of_blocks_and_neighbours(window)
+        return [_mean_of_blocks_and_neighbours(window)]
 
     calls: list[tuple[int, int]] = []
     with pytest.warns(RuntimeWarning, match="tile_size=100"):
@@ -191,8 +221,8 @@ def test_when_memory_runs_out_tiles_are_halved_and_what_is_done_stays() -> None:
 def test_below_the_smallest_tile_the_lack_of_memory_is_said() -> None:
     tried: list[tuple[int, ...]] = []
 
-    def fails(window: NDArray[Any]) -> NDArray[Any]:
-        tried.append(window.shape)
+    def fails(windows: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        tried.append(windows[0].shape)
         raise MemoryError
 
     side = SMALLEST_TILE_SIZE
