@@ -8,6 +8,7 @@ from typing import Final
 from PIL import features
 
 from argan_plugin.picture import Picture
+from argan_plugin.png import LARGEST_SIDE as LARGEST_SIDE_OF_PNG
 
 READABLE_SUFFIXES: Final = frozenset(
     (
@@ -55,7 +56,7 @@ HOLD_CMYK: Final = ("JPEG", "TIFF")
 
 # JPEG: libjpeg's JPEG_MAX_DIMENSION. WebP: 14 bits (RFC 9649, 2.6). AVIF: libavif encodes larger
 # pictures, and refuses to decode them again (AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).
-_LARGEST_SIDE = {"AVIF": 32768, "JPEG": 65500, "WEBP": 16383}
+_LARGEST_SIDE = {"AVIF": 32768, "JPEG": 65500, "PNG": LARGEST_SIDE_OF_PNG, "WEBP": 16383}
 
 
 def why_not(pillow_format: str, picture: Picture) -> str | None:
@@ -80,7 +81,8 @@ def why_not(pillow_format: str, picture: Picture) -> str | None:
         return "this Pillow was built without AVIF: pip install --force-reinstall pillow"
     side, largest = max(picture.pixels.shape[:2]), _LARGEST_SIDE.get(pillow_format)
     if largest is not None and side > largest:
-        return f"{name} cannot hold {side} pixels a side, only {largest}; write PNG or TIFF"
+        others = "TIFF" if side > LARGEST_SIDE_OF_PNG else "PNG or TIFF"
+        return f"{name} cannot hold {side} pixels a side, only {largest}; write {others}"
     frames = len(picture.frames)
     if frames > 1 and picture.animation is None and pillow_format != "TIFF":
         return f"{name} cannot hold {frames} pages; write TIFF"

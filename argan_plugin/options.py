@@ -66,10 +66,10 @@ OME-Zarr:
 
 pictures:
   JPEG, PNG, WebP, TIFF, BMP, AVIF, and GIF if it is named itself: grey, RGB, palettes (which
-  become RGB), with or without transparency, and CMYK, of 8 bits; grey of 16 bits, and with
-  imagecodecs RGB of 16 bits. JPEG and TIFF keep CMYK, for others it becomes RGB. Pages go into
-  TIFF, animations into PNG, WebP or TIFF, frame by frame. Black-and-white pictures are
-  skipped. Of an MPO file the photo itself is taken.
+  become RGB), with or without transparency, and CMYK, of 8 bits; grey and RGB of 16 bits. JPEG
+  and TIFF keep CMYK, for others it becomes RGB. Pages go into TIFF, animations into PNG, WebP
+  or TIFF, frame by frame. Black-and-white pictures are skipped. Of an MPO file the photo
+  itself is taken.
 
 exit codes:
   0    all done

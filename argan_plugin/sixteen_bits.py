@@ -1,16 +1,12 @@
 """Colours of 16 bits, which Pillow cuts down to 8 without a word.
 
-imagecodecs decodes them and encodes PNG: an optional dependency, well kept, that needs numpy alone.
-(OpenCV is twice its size and has no grey with alpha, pypng is pure Python and had its last release
-in 2022, tifffile knows TIFF alone.) All metadata stay Pillow's business.
+imagecodecs decodes them, and `png` writes them as PNG; TIFF needs no encoder. All metadata stay
+Pillow's business.
 """
 
 from __future__ import annotations
 
-import io
-import struct
-from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +14,9 @@ from PIL import Image, TiffImagePlugin
 
 from argan_plugin.errors import UnsupportedImageError
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _EXTRA_SAMPLES = 258, 262, 338
 _PREMULTIPLIED = 1  # of ExtraSamples
 _BLACK_IS_ZERO, _RGB = 1, 2  # of PhotometricInterpretation
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def has_deep_colour(image: Image.Image) -> bool:
@@ -57,11 +49,12 @@ def decode(data: bytes, image: Image.Image) -> NDArray[np.uint16]:
     Raises
     ------
     UnsupportedImageError
-        If the file holds something else than these, or imagecodecs is not installed.
+        If the file holds something else than these.
     """
-    codecs = _imagecodecs()
+    import imagecodecs  # few files need it
+
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        pixels = codecs.png_decode(data)
+        pixels = imagecodecs.png_decode(data)
         size = image.height, image.width
     else:
         tags = image.tag_v2
@@ -73,7 +66,7 @@ def decode(data: bytes, image: Image.Image) -> NDArray[np.uint16]:
                 "expected RGB or RGBA where it has 16 bits, but this TIFF file holds other "
                 "channels; convert it to RGB, or to 8 bits"
             )
-        pixels = codecs.tiff_decode(data, index=image.tell())
+        pixels = imagecodecs.tiff_decode(data, index=image.tell())
         if pixels.shape[:2] != size:  # stored channel by channel
             pixels = np.moveaxis(pixels, 0, -1)
         pixels = pixels[..., : 3 + (extra[:1] != (0,))]  # what the fourth is, nobody knows
@@ -83,29 +76,6 @@ def decode(data: bytes, image: Image.Image) -> NDArray[np.uint16]:
             f"{pixels.shape}; convert it to 8 bits"
         )
     return np.ascontiguousarray(pixels)
-
-
-def encode_png(pixels: NDArray[np.uint16], options: dict[str, Any]) -> bytes:
-    """Encode grey with alpha, RGB or RGBA of 16 bits as a PNG file.
-
-    Parameters
-    ----------
-    pixels : uint16 array of shape (height, width, 2, 3 or 4)
-    options : dict
-        Metadata, as keywords of Pillow's `Image.save`.
-
-    Raises
-    ------
-    UnsupportedImageError
-        If imagecodecs is not installed.
-    """
-    encoded = _imagecodecs().png_encode(np.ascontiguousarray(pixels))
-    # Pillow writes the metadata, around a picture of one pixel; all but that go into the file.
-    one_pixel = io.BytesIO()
-    Image.new("L", (1, 1)).save(one_pixel, "PNG", **options)
-    header, *rest = _chunks(encoded)
-    texts = [chunk for chunk in _chunks(one_pixel.getvalue()) if not chunk[4:5].isupper()]
-    return b"".join([_PNG_SIGNATURE, header, *texts, *rest])
 
 
 def write_tiff_page(file: IO[bytes], pixels: NDArray[np.uint16], options: dict[str, Any]) -> None:
@@ -146,24 +116,3 @@ def write_tiff_page(file: IO[bytes], pixels: NDArray[np.uint16], options: dict[s
         page[TiffImagePlugin.X_RESOLUTION], page[TiffImagePlugin.Y_RESOLUTION] = dpi
     page.save(file)
     file.write(data)
-
-
-def _chunks(png: bytes) -> Sequence[bytes]:
-    """Cut a PNG file into its chunks: length, type, body and checksum of each."""
-    chunks, place = [], len(_PNG_SIGNATURE)
-    while place < len(png):
-        (length,) = struct.unpack_from(">I", png, place)
-        chunks.append(png[place : place + length + 12])
-        place += length + 12
-    return chunks
-
-
-def _imagecodecs() -> ModuleType:
-    try:
-        import imagecodecs
-    except ImportError as error:
-        raise UnsupportedImageError(
-            "colours of 16 bits need another package: pip install imagecodecs; or convert the "
-            "picture to 8 bits"
-        ) from error
-    return imagecodecs

@@ -18,15 +18,16 @@ from argan_plugin.errors import ImageFileError
 from argan_plugin.formats import FORMAT_OF_SUFFIX, HOLD_CMYK, why_not
 from argan_plugin.metadata import save_options
 from argan_plugin.picture import Picture
+from argan_plugin.png import COMPRESS_LEVEL, write_png
 from argan_plugin.profiles import cmyk_to_srgb, is_srgb
-from argan_plugin.sixteen_bits import encode_png, write_tiff_page
+from argan_plugin.sixteen_bits import write_tiff_page
 from argan_plugin.whole_file import written_whole
 
 _WRITE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"subsampling": "4:4:4"},
     "JPEG": {"subsampling": "4:4:4"},
     "JXL": {"lossless": True},
-    "PNG": {"compress_level": 2},  # the default takes three times as long: docs/speed.md
+    "PNG": {"compress_level": COMPRESS_LEVEL},  # of animations
     "TIFF": {},  # not compressed: with compression Pillow cannot write EXIF data
     "WEBP": {"lossless": True, "exact": True},  # exact: colours under full transparency, too
 }
@@ -126,10 +127,10 @@ def write_picture(
 
 def _save(file: IO[bytes], picture: Picture, pillow_format: str, options: dict[str, Any]) -> None:
     """Write all frames of a picture."""
-    deep = any(_is_deep(frame) for frame in picture.frames)
-    if deep and pillow_format == "PNG":
-        file.write(encode_png(picture.pixels, options))
+    if pillow_format == "PNG" and not picture.later_frames:
+        write_png(file, picture.pixels, options)
         return
+    deep = any(_is_deep(frame) for frame in picture.frames)
     if deep or (pillow_format == "TIFF" and picture.later_frames):
         _save_tiff_pages(file, picture, options)
         return

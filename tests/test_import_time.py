@@ -10,7 +10,7 @@ import pytest
 
 _HEAVY = {
     "onnxruntime", "onnx", "torch", "napari", "qtpy", "PySide6", "PyQt5", "PyQt6", "dask",
-    "scipy", "skimage", "training", "export",
+    "imagecodecs", "scipy", "skimage", "training", "export",
 }  # fmt: skip
 
 

@@ -34,6 +34,32 @@ def test_a_picture_takes_under_three_times_its_decoded_size(
     assert large.peak_megabytes - small.peak_megabytes < MOST_DECODED_SIZES * decoded
 
 
+_WRITE_NOISE = """
+import sys
+from pathlib import Path
+import numpy as np
+from argan_plugin.metadata import Metadata
+from argan_plugin.picture import Picture
+from argan_plugin.writing import write_picture
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+
+noise = np.random.default_rng(0).integers(0, 256, (3000, 4000), np.uint8)
+write_picture(sys.argv[1], Picture(pixels=noise[:9, :9], metadata=Metadata()))
+before = peak()
+write_picture(sys.argv[1], Picture(pixels=noise, metadata=Metadata()), overwrite=True)
+print((peak() - before) / Path(sys.argv[1]).stat().st_size)
+"""
+
+
+def test_to_write_a_png_file_takes_no_more_than_its_bytes(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _WRITE_NOISE, str(tmp_path / "noise.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_hundred_megapixels_by_the_command(

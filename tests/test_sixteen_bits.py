@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,17 +177,6 @@ def test_pages_of_different_kinds(tmp_path: Path) -> None:
     write_picture(copy, readable)
     for pixels, expected in zip(read_picture(copy).frames, readable.frames, strict=True):
         np.testing.assert_array_equal(pixels, expected)
-
-
-def test_without_imagecodecs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(imagecodecs.png_encode(DEEP["RGB"]))
-    monkeypatch.setitem(sys.modules, "imagecodecs", None)
-
-    with pytest.raises(ImageFileError, match=r"a\.png: .*pip install imagecodecs"):
-        read_picture(path)
-    with pytest.raises(ImageFileError, match=r"b\.png: .*pip install imagecodecs"):
-        write_picture(tmp_path / "b.png", Picture(pixels=DEEP["RGB"], metadata=Metadata()))
 
 
 def test_libpng_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

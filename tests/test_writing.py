@@ -233,7 +233,8 @@ def test_dates_are_kept_on_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "largest"), [(".avif", 32768), (".jpg", 65500), (".webp", 16383)]
+    ("suffix", "largest"),
+    [(".avif", 32768), (".jpg", 65500), (".png", 1_000_000), (".webp", 16383)],
 )
 def test_largest_side(
     tmp_path: Path, suffix: str, largest: int, capfd: pytest.CaptureFixture[str]
