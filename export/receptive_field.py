@@ -84,9 +84,8 @@ def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
     """
     network = copy.deepcopy(network).eval()
     halo = math.ceil(radius / size_multiple) * size_multiple
-    # An even number of JPEG's blocks on each side of the middle keeps middle and blocks in step.
-    reach = math.ceil(halo / 16) * 16
-    middle = math.lcm(size_multiple, _MIDDLE)
+    middle = math.lcm(size_multiple, _MIDDLE)  # whole blocks of JPEG and of the network
+    reach = math.ceil(halo / middle) * middle
     inside, outside = _pairs(2 * reach + middle)
     expected = _middle(network, inside, reach, middle)
     while halo > 0:
@@ -94,7 +93,8 @@ def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
         kept = slice(reach - smaller, reach + middle + smaller)
         mixed = outside.clone()
         mixed[..., kept, kept] = inside[..., kept, kept]
-        if (_middle(network, mixed, reach, middle) - expected).abs().max() > NEGLIGIBLE:
+        change = (_middle(network, mixed, reach, middle) - expected).abs().max()
+        if not change <= NEGLIGIBLE:  # so that NaN ends it, too
             break
         halo = smaller
     return halo
