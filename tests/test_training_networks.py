@@ -36,6 +36,14 @@ def test_any_size_is_restored_and_the_identity_stays_exact(sizes: tuple[int, int
     assert torch.equal(FullImage(network, network.size_multiple)(image), image)
 
 
+def test_blocks_can_be_narrower_inside() -> None:
+    network = UNet(UNetConfig(block_widths=(32, 80, 160)))
+    shapes = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
+    assert shapes["encoder.1.0.conv1.weight"] == (80, 96, 3, 3)
+    assert shapes["encoder.1.0.conv2.weight"] == (96, 80, 3, 3)
+    assert shapes["bottleneck.0.conv1.weight"] == (160, 160, 3, 3)
+
+
 def test_the_default_costs_at_most_as_much_as_ar_cnn() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -56,6 +64,8 @@ def test_the_default_costs_at_most_as_much_as_ar_cnn() -> None:
         {"decoder_blocks": (1, -1)},
         {"bottleneck_blocks": -1},
         {"stem_stride": 0},
+        {"block_widths": (8, 8)},
+        {"block_widths": (8, 0, 8)},
     ],
 )
 def test_a_shape_that_does_not_fit_is_refused(changes: dict[str, object]) -> None:

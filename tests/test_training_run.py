@@ -149,11 +149,30 @@ def test_a_deepened_network_starts_with_the_results_of_its_weights(
         load_into(longer, weights.state)
 
 
-def test_the_command_deepens_the_network_of_given_weights(images: Path, tmp_path: Path) -> None:
+def test_a_narrowed_block_keeps_the_channels_that_count(images: Path, tmp_path: Path) -> None:
+    weights = load_weights(train(short(2), [images], tmp_path, machine=MACHINE))
+    assert isinstance(weights.generator, UNetConfig)
+    state = {name: value.clone() for name, value in weights.state.items()}
+    for name, value in state.items():
+        if name.endswith("conv2.weight"):
+            value[:, 1] = 0  # whatever this channel holds, nothing comes of it
+    network = build_generator(weights.generator)
+    network.load_state_dict(state)
+    narrower = build_generator(replace(weights.generator, block_widths=(3, 7)))
+    load_into(narrower, state)
+    image = torch.rand(1, 1, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(narrower(image), network(image))
+    wider = build_generator(replace(weights.generator, block_widths=(5, 8)))
+    with pytest.raises(CheckpointError, match="do not fit"):
+        load_into(wider, state)
+
+
+def test_the_command_reshapes_the_network_of_given_weights(images: Path, tmp_path: Path) -> None:
     first = train(short(1), [images], tmp_path / "first", machine=MACHINE)
     arguments = ["train", "smoke", "--images", str(images), "--output", str(tmp_path / "second")]
-    arguments += ["--accelerator", "cpu", "--threads", "1", "--deepen", "bottleneck_blocks=2"]
-    assert main(arguments) == 1  # there are no weights to deepen
+    arguments += ["--accelerator", "cpu", "--threads", "1", "--reshape", "bottleneck_blocks=2"]
+    assert main(arguments) == 1  # there are no weights to reshape
     assert main([*arguments, "--init-from", str(first), "--iterations", "1"]) == 0
     shape = load_weights(tmp_path / "second" / "weights.safetensors").generator
     assert isinstance(shape, UNetConfig) and shape.bottleneck_blocks == 2

@@ -43,9 +43,13 @@ def benchmark(
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     config = replace(config, iterations=_WARM_UP + iterations)
-    fabric = launch(config, Machine(accelerator=machine.accelerator))
+    fabric = launch(config, replace(machine, devices=1, num_nodes=1))
     generator = make_player(
-        fabric, build_generator(config.generator), config.optimizer, compiled=config.compile
+        fabric,
+        build_generator(config.generator),
+        config.optimizer,
+        compiled=config.compile,
+        winograd=machine.winograd,
     )
     discriminator: Player | None = None
     if config.adversarial is not None:

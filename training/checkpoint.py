@@ -69,15 +69,21 @@ class Weights:
 
 
 def load_into(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Give ``network`` the weights ``state``; residual blocks that they lack begin as the identity.
+    """Give ``network`` the weights ``state``, which may be those of another depth and inner width.
 
-    So a deeper network starts with the results of the shallower one.
+    Residual blocks that they lack begin as the identity, so a deeper network starts with the
+    results of the shallower one. A block with fewer channels inside gets those with the largest
+    weights.
 
     Raises
     ------
     CheckpointError
         If the weights lack more than whole blocks, or do not fit.
     """
+    state = dict(state)
+    for name, module in network.named_modules():
+        if isinstance(module, ResidualBlock) and f"{name}.conv2.weight" in state:
+            _narrow(state, name, module.conv1.out_channels)
     lacking = network.state_dict().keys() - state.keys()
     blocks = {
         name: module
@@ -97,6 +103,23 @@ def load_into(network: nn.Module, state: dict[str, Tensor]) -> None:
         network.load_state_dict(state | begun)
     except RuntimeError as error:
         raise CheckpointError(f"The weights do not fit their network: {error}") from error
+
+
+def _narrow(state: dict[str, Tensor], block: str, width: int) -> None:
+    """Leave at most ``width`` channels between the convolutions of a block in ``state``.
+
+    A channel counts as the product of the norms of its weights in front of it and behind it: how
+    much of the block's result it carries for features of one size (Li et al., "Pruning Filters for
+    Efficient ConvNets", https://arxiv.org/abs/1608.08710, look at the former alone).
+    """
+    before, after = state[f"{block}.conv1.weight"], state[f"{block}.conv2.weight"]
+    if len(before) <= width:
+        return
+    carried = before.flatten(1).norm(dim=1) * after.transpose(0, 1).flatten(1).norm(dim=1)
+    kept = carried.topk(width).indices.sort().values
+    state[f"{block}.conv1.weight"] = before[kept]
+    state[f"{block}.conv1.bias"] = state[f"{block}.conv1.bias"][kept]
+    state[f"{block}.conv2.weight"] = after[:, kept]
 
 
 def build_generator(config: GeneratorConfig) -> UNet | PaperGenerator:

@@ -22,6 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.winograd import residual_block
+
 
 @dataclass(frozen=True, kw_only=True)
 class UNetConfig:
@@ -44,6 +46,9 @@ class UNetConfig:
     stem_stride: int = 2
     """Side, in pixels, of the squares that the stem turns into one position of the finest level."""
 
+    block_widths: tuple[int, ...] | None = None
+    """Channels between the two convolutions of a residual block, by level; None is as outside."""
+
     def __post_init__(self) -> None:
         """Check that the lists fit together."""
         levels = len(self.widths)
@@ -57,28 +62,44 @@ class UNetConfig:
             raise ValueError(f"bottleneck_blocks: expected >= 0, got {self.bottleneck_blocks}")
         if self.stem_stride < 1:
             raise ValueError(f"stem_stride: expected >= 1, got {self.stem_stride}")
+        inner = self.block_widths
+        if inner is not None and (len(inner) != levels or min(inner) < 1):
+            raise ValueError(f"block_widths: expected {levels} positive numbers, got {inner}")
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with a ReLU between them, added to the input."""
+    """Two 3x3 convolutions with a ReLU between them, added to the input.
 
-    def __init__(self, width: int) -> None:
+    Parameters
+    ----------
+    width
+        Channels of the input and of the result.
+    inner_width
+        Channels between the convolutions.
+    """
+
+    by_winograd = False
+    """Whether training goes through :mod:`training.winograd`."""
+
+    def __init__(self, width: int, inner_width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv1 = nn.Conv2d(width, inner_width, 3, padding=1)
+        self.conv2 = nn.Conv2d(inner_width, width, 3, padding=1)
         # A deep stack of sums grows at the start; a small second convolution keeps it near identity
         # (Zhang, Dauphin, Ma: "Fixup Initialization", ICLR 2019, https://arxiv.org/abs/1901.09321).
         with torch.no_grad():
             self.conv2.weight.mul_(0.3)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map ``(batch, width, height, width)`` to the same shape."""
+        """Map ``(batch, channel, height, width)`` to the same shape."""
+        if self.by_winograd and torch.is_grad_enabled():
+            return residual_block(features, self.conv1, self.conv2)
         correction: Tensor = self.conv2(F.relu(self.conv1(features)))
         return features + correction
 
 
-def _blocks(number: int, width: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(number)))
+def _blocks(number: int, width: int, inner_width: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(width, inner_width) for _ in range(number)))
 
 
 class UNet(nn.Module):
@@ -92,17 +113,18 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         widths, stride = config.widths, config.stem_stride
+        inner_widths = config.block_widths or widths
         # A 3x3 convolution on pixel-unshuffled input, written as the one convolution it is.
         self.stem = nn.Conv2d(1, widths[0], 3 * stride, stride=stride, padding=stride)
-        self.encoder = nn.ModuleList(map(_blocks, config.encoder_blocks, widths))
+        self.encoder = nn.ModuleList(map(_blocks, config.encoder_blocks, widths, inner_widths))
         self.down = nn.ModuleList(
             nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairwise(widths)
         )
-        self.bottleneck = _blocks(config.bottleneck_blocks, widths[-1])
+        self.bottleneck = _blocks(config.bottleneck_blocks, widths[-1], inner_widths[-1])
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairwise(widths)
         )
-        self.decoder = nn.ModuleList(map(_blocks, config.decoder_blocks, widths))
+        self.decoder = nn.ModuleList(map(_blocks, config.decoder_blocks, widths, inner_widths))
         self.head = nn.Conv2d(widths[0], stride * stride, 3, padding=1)
         # Training starts at the identity, with the PSNR of the JPEG itself.
         nn.init.zeros_(self.head.weight)

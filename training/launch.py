@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader
 
 from training.config import OptimizerConfig, TrainingConfig
 from training.datasets import PatchBatches, PictureStore
+from training.generator import ResidualBlock, UNetConfig
 from training.steps import Player
+from training.winograd import CHANNEL_MULTIPLE, SIZE_MULTIPLE, build
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +32,18 @@ class Machine:
     """CPU threads of each process; None leaves the choice to torch."""
     workers: int = 1
     """Processes that prepare patches, for each training process; 0 prepares them in the loop."""
+    winograd: bool = False
+    """Whether residual blocks are trained by :mod:`training.winograd`, in float32 on a CPU."""
 
 
 def launch(config: TrainingConfig, machine: Machine) -> Fabric:
-    """Start the processes of ``machine`` and return the tool that keeps them together."""
+    """Start the processes of ``machine`` and return the tool that keeps them together.
+
+    Raises
+    ------
+    ValueError
+        If Winograd's algorithm is asked for where it does not work.
+    """
     one = machine.devices == 1 and machine.num_nodes == 1
     # Sending BatchNorm's buffers around would change them between the two forward passes of the
     # discriminator; each process keeps its own.
@@ -46,13 +56,47 @@ def launch(config: TrainingConfig, machine: Machine) -> Fabric:
         precision=config.precision,
     )
     fabric.launch()
+    if machine.winograd:
+        _check_winograd(fabric, config)
     return fabric
 
 
+def _check_winograd(fabric: Fabric, config: TrainingConfig) -> None:
+    if fabric.device.type != "cpu" or config.precision != "32-true":
+        raise ValueError(
+            "--winograd: expected a CPU and float32 (--set precision=32-true), got "
+            f"{fabric.device.type} and {config.precision}"
+        )
+    if not isinstance(config.generator, UNetConfig):
+        raise ValueError("--winograd: expected the project's U-Net, got the paper's generator")
+    levels = config.generator.widths + (config.generator.block_widths or ())
+    if any(width % CHANNEL_MULTIPLE for width in levels):
+        raise ValueError(
+            f"--winograd: expected widths that are multiples of {CHANNEL_MULTIPLE}, got {levels}"
+        )
+    side = config.generator.stem_stride * 2 ** (len(config.generator.widths) - 1) * SIZE_MULTIPLE
+    if config.patch_size % side:
+        raise ValueError(
+            f"--winograd: expected a patch_size that is a multiple of {side}, "
+            f"got {config.patch_size}"
+        )
+    build()
+
+
 def make_player(
-    fabric: Fabric, network: nn.Module, config: OptimizerConfig, *, compiled: bool = False
+    fabric: Fabric,
+    network: nn.Module,
+    config: OptimizerConfig,
+    *,
+    compiled: bool = False,
+    winograd: bool = False,
 ) -> Player:
     """Put ``network`` on its device, with Adam."""
+    if winograd:
+        compiled = False  # torch.compile does not see through winograd.cpp
+        for block in network.modules():
+            if isinstance(block, ResidualBlock):
+                block.by_winograd = True
     # torch's stubs do not know this form of `to`
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(

@@ -51,7 +51,7 @@ def train(
     machine: Machine | None = None,
     resume: bool = False,
     init_from: Path | None = None,
-    deepen: Callable[[GeneratorConfig], GeneratorConfig] | None = None,
+    reshape: Callable[[GeneratorConfig], GeneratorConfig] | None = None,
 ) -> Path:
     """Run ``config`` on the pictures below ``images`` and return the file with the weights.
 
@@ -69,8 +69,8 @@ def train(
         Go on from ``folder/last.ckpt``, exactly as if the run had not stopped.
     init_from
         Start from the weights of a ``.safetensors`` file, and its network, instead of from scratch.
-    deepen
-        Gives that network more residual blocks; they begin as the identity.
+    reshape
+        Gives that network more residual blocks, which begin as the identity, or narrower ones.
 
     Raises
     ------
@@ -80,13 +80,15 @@ def train(
         If a checkpoint is missing, damaged or does not fit ``config``.
     TrainingDiverged
         If a loss became NaN or infinite.
+    ValueError
+        If ``machine`` cannot train ``config``.
     """
     machine = machine or Machine()
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     weights = load_weights(init_from) if init_from is not None else None
     if weights is not None:
-        shape = weights.generator if deepen is None else deepen(weights.generator)
+        shape = weights.generator if reshape is None else reshape(weights.generator)
         config = replace(config, generator=shape)
     fabric = launch(config, machine)
     torch.manual_seed(config.seed)
@@ -94,7 +96,13 @@ def train(
     network = build_generator(config.generator)
     if weights is not None:
         load_into(network, weights.state)
-    generator = make_player(fabric, network, config.optimizer, compiled=config.compile)
+    generator = make_player(
+        fabric,
+        network,
+        config.optimizer,
+        compiled=config.compile,
+        winograd=machine.winograd,
+    )
     discriminator = None
     if config.adversarial is not None:
         judge = build_discriminator(config.adversarial)
