@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from training.config import DegradationConfig
 from training.datasets import (
     PatchBatches,
     PictureFolderError,
@@ -111,6 +112,20 @@ def test_processes_share_the_batch_of_one_process(store: PictureStore) -> None:
         assert torch.equal(whole[which], torch.cat([part[which] for part in parts]))
     other = PatchBatches(store, numbers, config, 0, 1)[6]
     assert not torch.equal(whole[1], other[1])
+
+
+def test_busier_places_are_taken_more_often() -> None:
+    picture = np.zeros((200, 400), np.uint8)
+    picture[:, 200:] = np.random.default_rng(0).integers(0, 256, (200, 200))
+    store = PictureStore(picture.ravel(), (picture.shape,), ("half.png",))
+    degradation = DegradationConfig(clean=1.0)
+    deviations = []
+    for busier in (0.0, 1.0):
+        config = replace(smoke(), degradation=degradation, busier=busier, batch_size=64)
+        pristine = PatchBatches(store, [0], config, 0, 1)[0][1].float()
+        deviations.append(float((pristine.flatten(1).std(dim=1) > 1).float().mean()))
+    # Half of the places are busy or nearly; of two places, one is in three of four cases.
+    assert 0.4 < deviations[0] < 0.7 < deviations[1] < 0.95
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(store: PictureStore) -> None:

@@ -145,6 +145,9 @@ class TrainingConfig:
     batch_size: int = 64
     """Patches an iteration, over all processes."""
 
+    busier: float = 0.0
+    """Share of the patches for which the more detailed of two places in a picture is taken."""
+
     iterations: int = 1_500_000
     """Updates of the generator."""
 
@@ -193,6 +196,7 @@ class TrainingConfig:
             raise ValueError(
                 f"precision: expected '32-true', 'bf16-mixed' or '16-mixed', got {self.precision!r}"
             )
+        _check_share("busier", self.busier)
         _check_share("validation_share", self.validation_share)
 
 

@@ -191,14 +191,25 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         # Every pixel of every picture is as likely as any other.
         number = min(int(np.searchsorted(self.choice, rng.random())), len(self.pictures) - 1)
         picture, config = self.pictures[number], self.config
-        sides = [min(source_size(config.patch_size, config.degradation), s) for s in picture.shape]
+        source = self._source(picture, rng)
+        if config.busier and rng.random() < config.busier:
+            source = max(source, self._source(picture, rng), key=_detail)
+        source = _turned(source, int(rng.integers(8)))
+        return degrade(source, config.patch_size, config.degradation, rng)
+
+    def _source(self, picture: Luma, rng: np.random.Generator) -> Luma:
+        side = source_size(self.config.patch_size, self.config.degradation)
+        sides = [min(side, s) for s in picture.shape]
         top, left = (
             int(rng.integers(s - side + 1)) for s, side in zip(picture.shape, sides, strict=True)
         )
-        source = _turned(
-            picture[top : top + sides[0], left : left + sides[1]], int(rng.integers(8))
-        )
-        return degrade(source, config.patch_size, config.degradation, rng)
+        return picture[top : top + sides[0], left : left + sides[1]]
+
+
+def _detail(image: Luma) -> float:
+    """Return the mean squared difference of neighbours, which compression loses first."""
+    values = image.astype(np.float32)
+    return float(np.square(np.diff(values)).mean() + np.square(np.diff(values, axis=0)).mean())
 
 
 def _turned(image: Luma, which: int) -> Luma:

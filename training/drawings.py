@@ -21,6 +21,8 @@ _SMOOTH_SHARE = 0.6  # drawn at twice the size, then reduced; the others have ha
 _MOST_MARKS = 12
 _DITHERED_SHARE = 0.1  # the whole source in black and white, as scans and old printers have it
 _MOST_PERIOD = 4
+# Nothing but a plain ground or a gradient: a white page must come back white up to its edges.
+_BARE_SHARE = 0.25
 _FONT_SIZES = (8, 40)
 _CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
 
@@ -43,6 +45,8 @@ def draw(source: Luma, rng: np.random.Generator) -> Luma:
     height, width = source.shape
     if rng.random() < _DITHERED_SHARE:
         return np.asarray(Image.fromarray(source).convert("1").convert("L"))
+    if rng.random() < _BARE_SHARE:
+        return _ground(source.shape, rng)
     scale = 2 if rng.random() < _SMOOTH_SHARE else 1
     if rng.random() < _PLAIN_SHARE:
         image = Image.new("L", (width * scale, height * scale), _shade(rng))
@@ -54,6 +58,19 @@ def draw(source: Luma, rng: np.random.Generator) -> Luma:
         mark: Callable[..., None] = marks[rng.integers(len(marks))]
         mark(canvas, image.size, scale, rng)
     return np.asarray(image.reduce(scale) if scale > 1 else image)
+
+
+def _ground(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
+    """Return a plain ground or, every second time, a linear gradient."""
+    first, last = _shade(rng), _shade(rng)
+    if rng.random() < 0.5:
+        return np.full(shape, first, np.uint8)
+    angle = rng.uniform(0, 2 * np.pi)
+    height, width = shape
+    along = np.add.outer(np.sin(angle) * np.arange(height), np.cos(angle) * np.arange(width))
+    share = (along - along.min()) / np.ptp(along)
+    ground: Luma = np.rint(first + (last - first) * share).astype(np.uint8)
+    return ground
 
 
 def _shade(rng: np.random.Generator) -> int:
