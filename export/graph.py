@@ -190,13 +190,11 @@ def _any_size(
     """
     node = helper.make_node
     after = [
-        node("Slice", [_UNCLIPPED, "margin", "end", "rows_and_columns"], ["cropped"]),
+        node("Slice", [_UNCLIPPED, "origin", "size", "rows_and_columns"], ["cropped"]),
         node("Clip", ["cropped", "black", "white"], [OUTPUT_NAME]),
     ]
-    # As in FullImage, the margin around the picture is one size multiple.
-    margin = [size_multiple] * 2
     constants: dict[str, Any] = {
-        "margin": margin,
+        "origin": [0, 0],
         "rows_and_columns": [2, 3],
         "black": np.float32(0),
         "white": np.float32(1),
@@ -205,22 +203,24 @@ def _any_size(
         size = [form.height, form.width]
         measure = []
         constants |= {
-            "end": [length + size_multiple for length in size],
-            "padding": [0, 0, *margin, 0, 0]
-            + [size_multiple + -length % size_multiple for length in size],
+            "size": size,
+            "padding": [0] * 6 + [-length % size_multiple for length in size],
         }
     else:
         measure = [
             node("Shape", [INPUT_NAME], ["shape"]),
             node("Slice", ["shape", "two", "four"], ["size"]),
-            node("Add", ["size", "margin"], ["end"]),
             # what is missing up to a multiple: minus the size, modulo the multiple
             node("Neg", ["size"], ["minus_size"]),
-            node("Mod", ["minus_size", "margin"], ["missing"]),
-            node("Add", ["missing", "margin"], ["padding_after"]),
-            node("Concat", ["padding_before", "padding_after"], ["padding"], axis=0),
+            node("Mod", ["minus_size", "multiple"], ["missing"]),
+            node("Concat", ["no_padding", "missing"], ["padding"], axis=0),
         ]
-        constants |= {"padding_before": [0, 0, *margin, 0, 0], "two": [2], "four": [4]}
+        constants |= {
+            "multiple": [size_multiple] * 2,
+            "no_padding": [0] * 6,
+            "two": [2],
+            "four": [4],
+        }
     pad = node("Pad", [INPUT_NAME, "padding"], [_PADDED], mode="edge")
     tensors = [
         numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()

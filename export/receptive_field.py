@@ -24,6 +24,9 @@ NEGLIGIBLE: Final = 1e-4 / 255
 """What pixels beyond the halo may change: a ten thousandth of an 8-bit level, below what float32's
 rounding makes of the same network in another order of sums."""
 
+# Another size is another order of sums, which alone makes more than the above.
+_NEGLIGIBLE_IN_A_TILE = 10 * NEGLIGIBLE
+
 _LARGEST_RADIUS = 1024  # the largest halo that the plugin accepts
 _MIDDLE = 64  # side of what is compared, in pixels: the more of them, the surer
 _SEED = 0
@@ -62,8 +65,9 @@ def measure_radius(network: nn.Module, size_multiple: int) -> int:
 def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
     """Return the context that a tile needs on each side to equal the whole picture.
 
-    The middle of each of several synthetic pictures is restored once whole and once after all that
-    is further away than a halo was replaced by another picture. They are what a network
+    The middle of each of several synthetic pictures is restored once whole, once after all that is
+    further away than a halo was replaced by another picture, and once after it was cut off, as a
+    tile is. They are what a network
     finds hardest, not what people have: noise of black and white pixels and squares, compressed or
     not, beside white or other noise. On photographs the change is smaller.
 
@@ -80,7 +84,8 @@ def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
     -------
     int
         The least multiple of `size_multiple` from which on no pixel beyond changes the output
-        by more than `NEGLIGIBLE`; at most `radius`, rounded up to a multiple.
+        by more than `NEGLIGIBLE`, and a tile differs by at most ten times that; at most
+        `radius`, rounded up to a multiple.
     """
     network = copy.deepcopy(network).eval()
     halo = math.ceil(radius / size_multiple) * size_multiple
@@ -93,8 +98,11 @@ def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
         kept = slice(reach - smaller, reach + middle + smaller)
         mixed = outside.clone()
         mixed[..., kept, kept] = inside[..., kept, kept]
-        change = (_middle(network, mixed, reach, middle) - expected).abs().max()
-        if not change <= NEGLIGIBLE:  # so that NaN ends it, too
+        replaced = _middle(network, mixed, reach, middle)
+        cut = _middle(network, inside[..., kept, kept], smaller, middle)
+        changes = [float((result - expected).abs().max()) for result in (replaced, cut)]
+        # written so that NaN ends it, too
+        if not (changes[0] <= NEGLIGIBLE and changes[1] <= _NEGLIGIBLE_IN_A_TILE):
             break
         halo = smaller
     return halo

@@ -99,6 +99,17 @@ def test_pixels_that_change_nothing_in_numbers_need_no_halo() -> None:
     assert measure_halo(network, 1, 8) == 2
 
 
+def test_what_a_network_makes_of_the_end_of_a_tile_counts() -> None:
+    # Zeros around a tile reach 4 pixels far, whatever the pixels there are: these are multiplied
+    # by zero at first, and what is left is the bias.
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), _blur(4, 1 / 3))
+    first = network[0]
+    assert isinstance(first, nn.Conv2d) and first.bias is not None
+    nn.init.zeros_(first.weight)
+    nn.init.ones_(first.bias)
+    assert measure_halo(network, 1, 4) == 4
+
+
 def test_a_total_stride_that_is_no_power_of_two() -> None:
     network = nn.Sequential(nn.Conv2d(1, 1, 12, stride=12), nn.ConvTranspose2d(1, 1, 12, 12))
     assert measure_radius(network, 12) == 11

@@ -220,7 +220,7 @@ def test_full_image_pads_with_the_edge() -> None:
     network = UNet(UNetConfig(widths=(4, 8), encoder_blocks=(1,), decoder_blocks=(1,)))
     wrapped = FullImage(network, network.size_multiple)
     image = torch.rand(1, 1, 5, 6)
-    padded = np.pad(image[0, 0].numpy(), ((4, 4 + 3), (4, 4 + 2)), mode="edge")
+    padded = np.pad(image[0, 0].numpy(), ((0, 3), (0, 2)), mode="edge")
     seen: list[torch.Tensor] = []
     network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     wrapped(image)

@@ -10,10 +10,11 @@ class FullImage(nn.Module):
     """Pads an image, restores it, crops it and clips it to [0, 1].
 
     Maps float32 ``(batch, 1, height, width)`` in [0, 1] to the same shape, any height and width
-    >= 1. All edges are repeated: by one size multiple, so that the black which convolutions see
-    around their input lies away from the picture (it would darken a white one by 2.5 levels along
-    its edges), and at the bottom and on the right up to the next multiple. A reflection would need
-    as many pixels as it adds, and a picture may have one.
+    >= 1. At the bottom and on the right the edges are repeated up to the next size multiple; a
+    reflection would need as many pixels as it adds, and a picture may have one. What convolutions
+    see around that is zeros, as they did at the edges of the patches that they learned from: edges
+    repeated on all sides would take time and give less
+    (``docs/experiments.md``).
     """
 
     def __init__(self, network: nn.Module, size_multiple: int) -> None:
@@ -24,8 +25,6 @@ class FullImage(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Restore ``image``."""
         height, width = image.shape[-2:]
-        margin = self.size_multiple
-        right, bottom = (margin + -size % margin for size in (width, height))
-        padded = F.pad(image, (margin, right, margin, bottom), mode="replicate")
-        restored: Tensor = self.network(padded)
-        return restored[..., margin : margin + height, margin : margin + width].clamp(0, 1)
+        right, bottom = (-size % self.size_multiple for size in (width, height))
+        restored: Tensor = self.network(F.pad(image, (0, right, 0, bottom), mode="replicate"))
+        return restored[..., :height, :width].clamp(0, 1)
