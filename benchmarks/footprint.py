@@ -50,9 +50,9 @@ MACHINES = {
 }
 """By shipped model: to be set when the weights are replaced (docs/releasing.md)."""
 
-WATTS_PER_CORE = (350 / 56, 12.0)
-"""A full 56-core Xeon Platinum 8480+ (thermal design power of 350 W, by Intel's data sheet), and
-the Green Algorithms' figure for any processor."""
+WATTS_PER_CORE = (280 / 64, 12.0)
+"""A full 64-core EPYC 7763 (thermal design power of 280 W, by AMD's data sheet; 350 W for 56 cores
+of a Xeon Platinum 8480+, by Intel's), and the Green Algorithms' figure for any processor."""
 
 WATTS_PER_GIB = 0.3725
 """Green Algorithms."""
@@ -108,12 +108,18 @@ def _network(model: str, weights: Weights) -> list[tuple[str, str]]:
     ]
     shape = weights.generator
     if isinstance(shape, UNetConfig):
-        widths, encoder, decoder = (
+        widths, inner_widths, encoder, decoder = (
             ", ".join(map(str, numbers))
-            for numbers in (shape.widths, shape.encoder_blocks, shape.decoder_blocks)
+            for numbers in (
+                shape.widths,
+                shape.block_widths or shape.widths,
+                shape.encoder_blocks,
+                shape.decoder_blocks,
+            )
         )
         rows = [
             ("channels, from the finest level on", widths),
+            ("the same inside the residual blocks", inner_widths),
             ("residual blocks", f"{encoder} down, {shape.bottleneck_blocks} below, {decoder} up"),
             *rows,
         ]
@@ -139,13 +145,14 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
             "patches",
             f"{config.iterations:,} iterations of {config.batch_size} of {patch}x{patch} pixels",
         ),
+        ("taken from the more detailed of two places", f"{config.busier:.0%}"),
         ("JPEG quality", f"{low} to {high}, low ones more often"),
         ("cut on the grid of the JPEG, as whole files are", f"{degradation.aligned:.0%}"),
         ("tables that are not libjpeg's", f"{degradation.other_tables:.0%}"),
         ("compressed twice, on shifted grids", f"{degradation.recompressed:.0%}"),
         ("resized between two compressions", f"{degradation.resized:.0%}"),
         ("not compressed", f"{degradation.clean:.0%}"),
-        ("text and line art drawn by code", f"{degradation.drawings:.0%}"),
+        ("text, line art and plain grounds drawn by code", f"{degradation.drawings:.0%}"),
         ("luma in studio range", f"{degradation.studio_range:.0%}"),
     ]
 

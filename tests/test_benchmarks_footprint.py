@@ -19,7 +19,7 @@ def test_every_shipped_model_has_a_machine() -> None:
 def test_energy_by_hand() -> None:
     machine = Machine(processor="", cores=2, memory_gib=(0, 100), date="")
     low, high = energy_kwh(10, machine)
-    assert low == pytest.approx(10 * 2 * 6.25 * 1.1 / 1000)
+    assert low == pytest.approx(10 * 2 * 4.375 * 1.1 / 1000)
     assert high == pytest.approx(10 * (2 * 12 + 37.25) * 1.67 / 1000)
 
 
