@@ -25,7 +25,8 @@ _OUT_OF_MEMORY = ("bad_alloc", "failed to allocate", "out of memory", "cannot al
 def computes_in_bfloat16() -> bool:
     """Tell whether OpenVINO would compute in bfloat16 here.
 
-    There it is several times as fast as ONNX Runtime. In float32 it is not faster (docs/speed.md).
+    There it is several times as fast as ONNX Runtime. In float32 it gains a tenth at most, and
+    takes half a second longer to start (docs/speed.md).
 
     Raises
     ------

@@ -44,9 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     peers.add_limits(parser)
     options = parser.parse_args(arguments)
-    peers.main(
-        ["--threads", str(options.threads), "--limit", str(options.limit), "--json", str(_JSON)]
-    )
+    limits = [f"--{name}={getattr(options, name)}" for name in ("threads", "limit", "rounds")]
+    peers.main([*limits, "--json", str(_JSON)])
     tables.write()
     return 0
 

@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -238,36 +238,43 @@ def _peak_mib(who: int) -> float:
 
 
 def measure_all(
-    methods: Sequence[str], sizes: Sequence[float], threads: int, limit: float
+    methods: Sequence[str], sizes: Sequence[float], threads: int, limit: float, rounds: int
 ) -> list[Row]:
-    """Measure every method at every size that would take at most ``limit`` seconds."""
+    """Measure every method at every size that would take at most ``limit`` seconds.
+
+    All methods take turns ``rounds`` times at each size, and the least counts: what else a machine
+    does comes and goes, and must not hit one method alone.
+    """
     rows = {name: Row(method=name, seconds_per_megapixel=[], peak_mib=[]) for name in methods}
     os.environ["OMP_NUM_THREADS"] = str(threads)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
-        for size in sizes:
-            for name, row in list(rows.items()):
-                known = row.seconds_per_megapixel
-                too_slow = bool(known) and not known[-1] * size <= limit
+        for number, size in enumerate(sizes):
+            for name in list(rows) * rounds:
+                row = rows[name]
+                if row.problem:
+                    continue
+                before = row.seconds_per_megapixel[number - 1] if number else 0.0
+                too_slow = not before * size <= limit
                 try:
                     figures = (
                         (math.nan, math.nan)
-                        if row.problem or too_slow
+                        if too_slow
                         else pool.submit(measure, name, size, threads).result()
                     )
                 except MissingProgramError as error:
-                    rows[name] = Row(
-                        method=name, seconds_per_megapixel=[], peak_mib=[], problem=str(error)
-                    )
+                    rows[name] = replace(row, problem=str(error))
                     continue
-                row.seconds_per_megapixel.append(figures[0])
-                row.peak_mib.append(figures[1])
+                for kept, figure in zip(
+                    (row.seconds_per_megapixel, row.peak_mib), figures, strict=True
+                ):
+                    kept[number:] = [min([*kept[number:], figure])]
                 print(f"{name}, {size:g} MP: {figures[0]:.3f} s/MP, {figures[1]:.0f} MiB")
     return list(rows.values())
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add the options ``--threads`` and ``--limit``."""
+    """Add the options ``--threads``, ``--limit`` and ``--rounds``."""
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the CPU (2)")
     parser.add_argument(
         "--limit",
@@ -275,6 +282,9 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         default=60.0,
         metavar="S",
         help="leave out what would take longer than this many seconds (60)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="of turns, of which the least counts (3)"
     )
 
 
@@ -294,7 +304,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows there")
     options = parser.parse_args(arguments)
     conditions = conditions_now(open_model(device="cpu").info, options.threads)
-    rows = measure_all(options.methods, options.sizes, options.threads, options.limit)
+    rows = measure_all(
+        options.methods, options.sizes, options.threads, options.limit, options.rounds
+    )
     print(f"\n{HEADER}")
     for row in rows:
         print(row)
