@@ -24,7 +24,7 @@ from argan_plugin.model import RestorationModel
 from argan_plugin.restore_file import Settings, restore_file
 from benchmarks.command import run
 from training.datasets import find_pictures, read_luma, split_names
-from training.drawings import draw
+from training.drawings import draw_marks
 from training.metrics import psnr, ssimulacra2
 from training.recipes import fidelity
 
@@ -87,7 +87,7 @@ def originals(folder: Path) -> Iterator[tuple[str, list[Luma]]]:
     if screens:
         yield "screenshots", screens
     rng = np.random.default_rng(_SEED)
-    yield "text and line art", [draw(photographs[0], rng) for _ in range(_DRAWN)]
+    yield "text and line art", [draw_marks(photographs[0], rng) for _ in range(_DRAWN)]
     rows, columns = np.mgrid[:_SIDE, :_SIDE] / (_SIDE - 1)
     ramps = []
     for _ in range(_DRAWN):

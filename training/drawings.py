@@ -28,7 +28,7 @@ _CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
 
 
 def draw(source: Luma, rng: np.random.Generator) -> Luma:
-    """Return a copy of ``source`` with text, lines and shapes drawn on it.
+    """Return ``source`` dithered, a plain ground, or what :func:`draw_marks` gives.
 
     Parameters
     ----------
@@ -42,11 +42,16 @@ def draw(source: Luma, rng: np.random.Generator) -> Luma:
     ndarray
         uint8 ``(height, width)``.
     """
-    height, width = source.shape
     if rng.random() < _DITHERED_SHARE:
         return np.asarray(Image.fromarray(source).convert("1").convert("L"))
     if rng.random() < _BARE_SHARE:
         return _ground(source.shape, rng)
+    return draw_marks(source, rng)
+
+
+def draw_marks(source: Luma, rng: np.random.Generator) -> Luma:
+    """Return a copy of ``source`` with text, lines and shapes drawn on it; see :func:`draw`."""
+    height, width = source.shape
     scale = 2 if rng.random() < _SMOOTH_SHARE else 1
     if rng.random() < _PLAIN_SHARE:
         image = Image.new("L", (width * scale, height * scale), _shade(rng))
