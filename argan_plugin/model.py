@@ -75,8 +75,7 @@ class RestorationModel:
     device : {"auto", "cuda", "openvino", "cpu"}
         "cuda" is a GPU, "openvino" the CPU with OpenVINO, which computes in bfloat16 where the
         processor is faster at that, and "cpu" the CPU in float32. "auto" takes the first of them
-        that is there and works, OpenVINO only where it would compute in bfloat16; a
-        ``RuntimeWarning`` says why if one is there and does not work.
+        that is there and works; a ``RuntimeWarning`` says why if one is there and does not work.
         "cuda" and "openvino" never fall back.
     threads : int, optional
         Threads on the CPU; by default one a core, and on a dask worker as many as it has.

@@ -22,21 +22,6 @@ _CANCEL_POLL_MILLISECONDS = 20
 _OUT_OF_MEMORY = ("bad_alloc", "failed to allocate", "out of memory", "cannot allocate")
 
 
-def computes_in_bfloat16() -> bool:
-    """Tell whether OpenVINO would compute in bfloat16 here.
-
-    There it is several times as fast as ONNX Runtime. In float32 it gains a tenth at most, and
-    takes half a second longer to start (docs/speed.md).
-
-    Raises
-    ------
-    DeviceError
-        If OpenVINO is not installed or does not start.
-    """
-    hint = _core().get_property("CPU", "INFERENCE_PRECISION_HINT")
-    return str(hint.get_type_name()) == "bf16"
-
-
 def open_on_cpu(data: bytes, threads: int) -> OpenVinoSession:
     """Open a model.
 
@@ -54,7 +39,16 @@ def open_on_cpu(data: bytes, threads: int) -> OpenVinoSession:
     ModelError
         If it refuses the model.
     """
-    core = _core()
+    try:
+        core = _openvino().Core()
+        core.get_versions("CPU")
+    except ImportError as error:
+        raise DeviceError(
+            f"OpenVINO cannot be imported: {one_line(error)}. Install it with "
+            '`pip install "argan-plugin[openvino]"`, or use device="auto".'
+        ) from error
+    except Exception as error:  # its own exceptions, which are RuntimeErrors today
+        raise DeviceError(f"OpenVINO does not start: {one_line(error)}.") from error
     settings = {
         # One picture at a time, by all threads.
         "PERFORMANCE_HINT": "LATENCY",
@@ -145,21 +139,6 @@ def _described(port: Any) -> tuple[str, str, list[Any]]:
         axis.get_length() if axis.is_static else str(axis) for axis in port.get_partial_shape()
     ]
     return port.get_any_name(), str(np.dtype(port.get_element_type().to_dtype())), shape
-
-
-def _core() -> Any:
-    """Return OpenVINO's entry, with its CPU device loaded; see `open_on_cpu` for errors."""
-    try:
-        core = _openvino().Core()
-        core.get_versions("CPU")
-    except ImportError as error:
-        raise DeviceError(
-            f"OpenVINO cannot be imported: {one_line(error)}. Install it with "
-            '`pip install "argan-plugin[openvino]"`, or use device="auto".'
-        ) from error
-    except Exception as error:  # its own exceptions, which are RuntimeErrors today
-        raise DeviceError(f"OpenVINO does not start: {one_line(error)}.") from error
-    return core
 
 
 def _openvino() -> Any:

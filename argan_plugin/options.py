@@ -125,7 +125,7 @@ def restore_parser() -> argparse.ArgumentParser:
         "--device",
         choices=get_args(Device),
         default="auto",
-        help="where to run; auto takes cuda if it works, then openvino if it is faster, then "
+        help="where to run; auto takes cuda if it works, then openvino if it is installed, then "
         "cpu; the others fail where they cannot be had",
     )
     add(

@@ -120,18 +120,15 @@ def _session_on(device: Device, data: bytes, threads: int) -> Session:
 
 
 def _session_without_gpu(data: bytes, threads: int) -> Session:
-    """Return a session of OpenVINO if it is there and the faster one, else of ONNX Runtime."""
-    problem: DeviceError | ModelError | None = None
-    if devices.has_openvino():
-        try:
-            if openvino_session.computes_in_bfloat16():
-                return openvino_session.open_on_cpu(data, threads)
-        except (DeviceError, ModelError) as error:
-            problem = error
-    session = onnxruntime_session.open_on_cpu(data, threads)
-    if problem is not None:  # said last: a bad model is not OpenVINO's fault
-        warnings.warn(f"{problem} ONNX Runtime is used.", RuntimeWarning, stacklevel=2)
-    return session
+    """Return a session of OpenVINO, which is the faster one, if it is installed and works."""
+    if not devices.has_openvino():
+        return onnxruntime_session.open_on_cpu(data, threads)
+    try:
+        return openvino_session.open_on_cpu(data, threads)
+    except (DeviceError, ModelError) as error:
+        session = onnxruntime_session.open_on_cpu(data, threads)
+        warnings.warn(f"{error} ONNX Runtime is used.", RuntimeWarning, stacklevel=2)
+        return session
 
 
 def _check_signature(session: Session) -> None:

@@ -249,13 +249,14 @@ def measure_all(
     os.environ["OMP_NUM_THREADS"] = str(threads)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
-        for number, size in enumerate(sizes):
+        for size in sizes:
+            found: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
             for name in list(rows) * rounds:
                 row = rows[name]
                 if row.problem:
                     continue
-                before = row.seconds_per_megapixel[number - 1] if number else 0.0
-                too_slow = not before * size <= limit
+                known = row.seconds_per_megapixel
+                too_slow = bool(known) and not known[-1] * size <= limit
                 try:
                     figures = (
                         (math.nan, math.nan)
@@ -265,11 +266,13 @@ def measure_all(
                 except MissingProgramError as error:
                     rows[name] = replace(row, problem=str(error))
                     continue
-                for kept, figure in zip(
-                    (row.seconds_per_megapixel, row.peak_mib), figures, strict=True
-                ):
-                    kept[number:] = [min([*kept[number:], figure])]
+                found[name].append(figures)
                 print(f"{name}, {size:g} MP: {figures[0]:.3f} s/MP, {figures[1]:.0f} MiB")
+            for name, all_figures in found.items():
+                if all_figures:
+                    seconds, peaks = zip(*all_figures, strict=True)
+                    rows[name].seconds_per_megapixel.append(min(seconds))
+                    rows[name].peak_mib.append(min(peaks))
     return list(rows.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,25 @@ def test_the_table(
     assert first > 0
     assert np.isnan(second)  # over the limit
     assert str(peers.Row(**row)) in capsys.readouterr().out
+
+
+def test_of_some_rounds_the_least_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, *_arguments: object, **_options: object) -> None:
+            super().__init__(1)
+
+    def measure(name: str, _size: float, _threads: int) -> tuple[float, float]:
+        asked.append(name)
+        return [(0.3, 10.0), (0.1, 30.0), (0.2, 20.0)][(len(asked) - 1) // 2]
+
+    monkeypatch.setattr(peers, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(peers, "measure", measure)
+    rows = peers.measure_all(["one", "other"], [1.0], threads=1, limit=60, rounds=3)
+    assert asked == ["one", "other"] * 3  # in turn
+    for row in rows:
+        assert (row.seconds_per_megapixel, row.peak_mib) == ([0.1], [10.0])
 
 
 def test_help_measures_nothing(

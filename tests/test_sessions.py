@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from argan_plugin import devices, onnxruntime_session, openvino_session
+from argan_plugin import devices, onnxruntime_session
 from argan_plugin.errors import Cancelled, DeviceError, ModelError
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
@@ -151,7 +151,6 @@ def test_auto_takes_a_gpu_before_openvino(
     gpu: _PaperGpu, tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices, "has_openvino", lambda: True)
-    monkeypatch.setattr(openvino_session, "computes_in_bfloat16", lambda: True)
     assert RestorationModel(tiny_model_path).device == "cuda"
     _no_start(gpu)
     with pytest.warns(RuntimeWarning, match="failure 35"):

@@ -59,6 +59,17 @@ def test_a_constant_picture_stays_as_it_is(grey: int, model: RestorationModel) -
     assert np.abs(restore(image, model=model).astype(int) - grey).max() <= 1
 
 
+@pytest.mark.parametrize("shape", [(128, 160), (90, 77)])
+def test_a_gradient_over_all_greys_keeps_its_brightness(
+    shape: tuple[int, int], model: RestorationModel
+) -> None:
+    ramp = np.rint(np.linspace(0, 255, shape[0] * shape[1])).astype(np.uint8)
+    image = ramp.reshape(shape, order="F")
+    change = restore(image, model=model).astype(int) - image
+    assert np.abs(change).max() <= 2  # one level is not reached everywhere: docs/experiments.md
+    assert abs(change.mean()) < 0.15
+
+
 def test_the_sample_loses_its_blocks_and_keeps_its_colours() -> None:
     compressed = vintage_cars()[0][0]
     restored = np.asarray(Image.fromarray(compressed).filter(ARGANFilter())).astype(float)

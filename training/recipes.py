@@ -70,7 +70,7 @@ def fidelity() -> TrainingConfig:
         pixel_weight=0.1,
         patch_size=128,
         batch_size=16,
-        # Most of a picture's error lies where its detail is, and skies are half of many pictures.
+        # Most of a picture's error lies where its detail is. Not tried by itself.
         busier=0.5,
         iterations=60_000,
         ema_decay=0.999,

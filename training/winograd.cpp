@@ -65,6 +65,14 @@ inline void by_a(const Vector* d, int s, Vector* o, int t) {
   o[5 * t] = d[3 * s];
 }
 
+// d (N, N) -> o (M, M): a matrix from the left, its transpose from the right.
+template <int N, int M, void (*by_matrix)(const Vector*, int, Vector*, int)>
+inline void both_ways(const Vector* d, Vector* o) {
+  Vector e[M * N];
+  for (int b = 0; b < N; b++) by_matrix(d + b, N, e + b, N);
+  for (int a = 0; a < M; a++) by_matrix(e + N * a, 1, o + M * a, 1);
+}
+
 struct Shape {
   int64_t height, width, channels, rows, columns, tiles;
   explicit Shape(const at::Tensor& x)
@@ -73,21 +81,29 @@ struct Shape {
   int64_t size() const { return height * width * channels; }
 };
 
+// The 36 products of a tile, for some channels; `m` is (36, tiles, channels) from these on.
+inline void load_products(const float* m, int64_t step, Vector* d) {
+  for (int64_t k = 0; k < kProducts; k++) d[k] = load(m + k * step);
+}
+
+inline void store_products(const Vector* o, int64_t step, float* m) {
+  for (int64_t k = 0; k < kProducts; k++) store(m + k * step, o[k]);
+}
+
 // values (height, width, channels) -> (36, tiles, channels): B^T d B
 void transform_input(const Shape& s, const float* x, float* v, int64_t tiles, int64_t tile) {
   for (int64_t i = 0; i < s.rows; i++)
     for (int64_t j = 0; j < s.columns; j++, tile++)
       for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[36], e[36], o[36];
+        Vector d[36], o[36];
         for (int64_t a = 0; a < 6; a++)
           for (int64_t b = 0; b < 6; b++) {
             int64_t y = kTile * i - 1 + a, z = kTile * j - 1 + b;
             bool inside = y >= 0 && y < s.height && z >= 0 && z < s.width;
             d[6 * a + b] = inside ? load(x + (y * s.width + z) * s.channels + c) : Vector{};
           }
-        for (int b = 0; b < 6; b++) by_bt(d + b, 6, e + b, 6);
-        for (int a = 0; a < 6; a++) by_bt(e + 6 * a, 1, o + 6 * a, 1);
-        for (int64_t k = 0; k < kProducts; k++) store(v + (k * tiles + tile) * s.channels + c, o[k]);
+        both_ways<6, 6, by_bt>(d, o);
+        store_products(o, tiles * s.channels, v + tile * s.channels + c);
       }
 }
 
@@ -97,10 +113,9 @@ void transform_output(const Shape& s, const float* m, const float* bias, bool re
   for (int64_t i = 0; i < s.rows; i++)
     for (int64_t j = 0; j < s.columns; j++, tile++)
       for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[36], e[24], o[16];
-        for (int64_t k = 0; k < kProducts; k++) d[k] = load(m + (k * tiles + tile) * s.channels + c);
-        for (int b = 0; b < 6; b++) by_at(d + b, 6, e + b, 6);
-        for (int a = 0; a < 4; a++) by_at(e + 6 * a, 1, o + 4 * a, 1);
+        Vector d[36], o[16];
+        load_products(m + tile * s.channels + c, tiles * s.channels, d);
+        both_ways<6, 4, by_at>(d, o);
         for (int64_t a = 0; a < 4; a++)
           for (int64_t b = 0; b < 4; b++) {
             int64_t at = ((kTile * i + a) * s.width + kTile * j + b) * s.channels + c;
@@ -117,13 +132,12 @@ void transform_output_back(const Shape& s, const float* g, float* m, int64_t til
   for (int64_t i = 0; i < s.rows; i++)
     for (int64_t j = 0; j < s.columns; j++, tile++)
       for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[16], e[24], o[36];
+        Vector d[16], o[36];
         for (int64_t a = 0; a < 4; a++)
           for (int64_t b = 0; b < 4; b++)
             d[4 * a + b] = load(g + ((kTile * i + a) * s.width + kTile * j + b) * s.channels + c);
-        for (int b = 0; b < 4; b++) by_a(d + b, 4, e + b, 4);
-        for (int a = 0; a < 6; a++) by_a(e + 4 * a, 1, o + 6 * a, 1);
-        for (int64_t k = 0; k < kProducts; k++) store(m + (k * tiles + tile) * s.channels + c, o[k]);
+        both_ways<4, 6, by_a>(d, o);
+        store_products(o, tiles * s.channels, m + tile * s.channels + c);
       }
 }
 
@@ -136,10 +150,9 @@ void transform_input_back(const Shape& s, const float* v, const float* mask, con
   for (int64_t i = 0; i < s.rows; i++) {
     for (int64_t j = 0; j < s.columns; j++, tile++)
       for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[36], e[36], o[36];
-        for (int64_t k = 0; k < kProducts; k++) d[k] = load(v + (k * tiles + tile) * s.channels + c);
-        for (int b = 0; b < 6; b++) by_b(d + b, 6, e + b, 6);
-        for (int a = 0; a < 6; a++) by_b(e + 6 * a, 1, o + 6 * a, 1);
+        Vector d[36], o[36];
+        load_products(v + tile * s.channels + c, tiles * s.channels, d);
+        both_ways<6, 6, by_b>(d, o);
         for (int64_t a = 0; a < 6; a++)
           for (int64_t b = 0; b < 6; b++) {
             float* p = rows + a * row + (kTile * j + b) * s.channels + c;
