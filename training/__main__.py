@@ -266,7 +266,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--winograd",
         action="store_true",
-        help="train the project's U-Net in float32 by Winograd's algorithm: 0.6 of the time on "
+        help="train the project's U-Net in float32 by Winograd's algorithm: half the time on "
         "CPUs without AMX; needs --set precision=32-true and a C++ compiler",
     )
     parser.add_argument(
