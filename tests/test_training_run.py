@@ -31,8 +31,9 @@ from training.checkpoint import (
     load_weights,
     save_state,
 )
-from training.config import DegradationConfig, TrainingConfig
+from training.config import AdversarialConfig, DegradationConfig, TrainingConfig
 from training.datasets import PictureFolderError
+from training.discriminator import PatchDiscriminator
 from training.evaluate import METRICS
 from training.generator import UNetConfig
 from training.launch import Machine
@@ -113,6 +114,18 @@ def test_training_lowers_the_loss(images: Path, tmp_path: Path) -> None:
     train(config, [images], tmp_path, machine=MACHINE)
     losses = [row["pixel"] for row in read_log(tmp_path / "log.csv")]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_discriminator_learns_alone_in_its_head_start(images: Path, tmp_path: Path) -> None:
+    config = short(2, adversarial=AdversarialConfig(head_start=2))
+    train(config, [images], tmp_path, machine=MACHINE)
+    torch.manual_seed(config.seed)
+    begun = build_generator(config.generator).state_dict()
+    judge = PatchDiscriminator().state_dict()
+    generator, discriminator = load_state(tmp_path / "last.ckpt")["networks"]
+    assert_equal(begun, generator)
+    assert any(not torch.equal(value, discriminator[name]) for name, value in judge.items())
+    assert read_log(tmp_path / "log.csv")[0]["learning_rate"] == 0
 
 
 def test_the_papers_networks_train(images: Path, tmp_path: Path) -> None:

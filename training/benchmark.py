@@ -71,10 +71,12 @@ def benchmark(
             times.append(time.perf_counter())
             restored = generator.network(compressed).float()
             if discriminator is not None:
-                update_discriminator(fabric, discriminator, restored, pristine)
+                update_discriminator(fabric, discriminator, restored, pristine, compressed)
                 _finish(fabric.device)
             times.append(time.perf_counter())
-            update_generator(fabric, config, generator, discriminator, restored, pristine)
+            update_generator(
+                fabric, config, generator, discriminator, restored, pristine, compressed
+            )
             _finish(fabric.device)
             times.append(time.perf_counter())
             if iteration >= _WARM_UP:

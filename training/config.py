@@ -106,8 +106,13 @@ class AdversarialConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Of the discriminator."""
 
+    head_start: int = 0
+    """Iterations in which the discriminator learns alone, beside a generator as it began."""
+
     def __post_init__(self) -> None:
-        """Check the choice."""
+        """Check the choice and the range."""
+        if self.head_start < 0:
+            raise ValueError(f"head_start: expected >= 0, got {self.head_start}")
         if self.discriminator not in ("paper", "patch"):
             raise ValueError(
                 f"discriminator: expected 'paper' or 'patch', got {self.discriminator!r}"

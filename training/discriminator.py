@@ -1,4 +1,4 @@
-"""The project's discriminator: logits for overlapping patches, from what is finer than 9 pixels."""
+"""The project's discriminator: logits for overlapping patches of a correction to a JPEG."""
 
 from __future__ import annotations
 
@@ -7,44 +7,45 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 _AROUND = 9  # side, in pixels, of the mean that is taken away
-# Restored and pristine differ by a few levels, and spectral normalisation amplifies nothing: with a
-# gain of 8 the discriminator learned nearly nothing in 350 iterations (docs/experiments.md).
-_GAIN = 32.0
+# Bring a correction of some levels, and the detail of a picture, to about 1, where networks begin.
+_CORRECTION_GAIN = 16.0
+_DETAIL_GAIN = 8.0
 
 
 class PatchDiscriminator(nn.Module):
-    """Patch discriminator on an image less its local mean.
+    """Patch discriminator that sees the compressed image, and the change that a restored one made.
 
-    Maps ``(batch, 1, height, width)`` in [0, 1], sides multiples of 8, to float32 logits
-    ``(batch, positions)``, one for each square of 8x8 pixels, that look at 72x72 pixels.
+    Maps an image and the compressed one, ``(batch, 1, height, width)`` each, in [0, 1], sides
+    multiples of 8, to float32 logits ``(batch, positions)``, one for each square of 8x8 pixels,
+    that look at 64x64 pixels: whether the image is the pristine one.
 
-    JPEG keeps what is smooth and loses what is fine, so the local mean tells nothing. Without it
-    the grey levels by which restored and pristine differ are large enough for bfloat16, in which
-    the network learns several times faster on processors with AMX (``docs/experiments.md``).
+    To see the input, too, is pix2pix's (Isola et al., https://arxiv.org/abs/1611.07004). Here it
+    takes away all that restored and pristine have in common, so that the network learns to tell
+    them apart several times sooner (``docs/experiments.md``), and the differences of some
+    grey levels are large enough for bfloat16. Of the compressed image it gets what is finer than 9
+    pixels: its local mean tells nothing.
     """
 
     def __init__(self, widths: tuple[int, ...] = (32, 64, 128)) -> None:
         super().__init__()
-        # Spectral normalisation bounds the slope of the discriminator (Miyato et al.,
-        # https://arxiv.org/abs/1802.05957), so BCE keeps a gradient.
-        layers = [spectral_norm(nn.Conv2d(4, widths[0], 3, padding=1))]
+        layers = [nn.Conv2d(8, widths[0], 3, padding=1)]
         for fine, coarse in pairwise(widths):
-            layers.append(spectral_norm(nn.Conv2d(fine, coarse, 4, stride=2, padding=1)))
-            layers.append(spectral_norm(nn.Conv2d(coarse, coarse, 3, padding=1)))
+            layers.append(nn.Conv2d(fine, coarse, 4, stride=2, padding=1))
+            layers.append(nn.Conv2d(coarse, coarse, 3, padding=1))
         self.layers = nn.ModuleList(layers)
-        # Overlapping patches as in pix2pix (Isola et al., https://arxiv.org/abs/1611.07004).
-        self.logits = spectral_norm(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        self.logits = nn.Conv2d(widths[-1], 1, 3, padding=1)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, compressed: Tensor) -> Tensor:
         """Return the logits that the patches of ``image`` are pristine."""
         with torch.autocast(image.device.type, enabled=False):
-            image = image.float()
-            mean = F.avg_pool2d(image, _AROUND, 1, _AROUND // 2, count_include_pad=False)
-            fine = F.pixel_unshuffle((image - mean) * _GAIN, 2)
-        features = fine.contiguous(memory_format=torch.channels_last)
+            image, compressed = image.float(), compressed.float()
+            mean = F.avg_pool2d(compressed, _AROUND, 1, _AROUND // 2, count_include_pad=False)
+            correction = (image - compressed) * _CORRECTION_GAIN
+            detail = (compressed - mean) * _DETAIL_GAIN
+            seen = F.pixel_unshuffle(torch.cat([correction, detail], dim=1), 2)
+        features = seen.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             features = F.leaky_relu(layer(features), 0.2)
         logits: Tensor = self.logits(features)

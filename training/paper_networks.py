@@ -107,7 +107,7 @@ class PaperDiscriminator(nn.Module):
             nn.Conv2d(_WIDTHS[3], 1, 4),
         )
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the logit that ``image`` is pristine."""
+    def forward(self, image: Tensor, _compressed: Tensor | None = None) -> Tensor:
+        """Return the logit that ``image`` is pristine. What it was made of is not looked at."""
         logits: Tensor = self.layers(image)
         return logits.mean(dim=(2, 3))

@@ -61,13 +61,14 @@ def update_generator(
     discriminator: Player | None,
     restored: Tensor,
     pristine: Tensor,
+    compressed: Tensor,
 ) -> dict[str, Tensor]:
     """Move G: ``L_G = BCE(D(G(x)), 1) + λ·L(G(x), y)``, or ``λ·L`` without a discriminator.
 
     Parameters
     ----------
-    restored, pristine
-        ``G(x)``, with its graph, and ``y``: float32 ``(batch, 1, height, width)`` in [0, 1].
+    restored, pristine, compressed
+        ``G(x)``, with its graph, ``y`` and ``x``: float32 ``(batch, 1, height, width)`` in [0, 1].
 
     Returns
     -------
@@ -80,7 +81,7 @@ def update_generator(
     if discriminator is not None:
         discriminator.plain.requires_grad_(False)  # judges here, does not learn
         with fabric.autocast():  # which the plain network does not have by itself
-            logits = discriminator.plain(restored)
+            logits = discriminator.plain(restored, compressed)
         adversarial = adversarial_loss(logits.float())
         discriminator.plain.requires_grad_(True)
         losses["adversarial"] = adversarial.detach()
@@ -90,7 +91,7 @@ def update_generator(
 
 
 def update_discriminator(
-    fabric: Fabric, discriminator: Player, restored: Tensor, pristine: Tensor
+    fabric: Fabric, discriminator: Player, restored: Tensor, pristine: Tensor, compressed: Tensor
 ) -> dict[str, Tensor]:
     """Move D: ``L_D = BCE(D(y), 1) + BCE(D(G(x)), 0)``.
 
@@ -100,8 +101,8 @@ def update_discriminator(
         ``discriminator``, the loss, and ``discriminator_accuracy``, the share of right verdicts,
         both detached.
     """
-    pristine_logits = discriminator.network(pristine)
-    restored_logits = discriminator.network(restored.detach())
+    pristine_logits = discriminator.network(pristine, compressed)
+    restored_logits = discriminator.network(restored.detach(), compressed)
     loss = discriminator_loss(pristine_logits, restored_logits)
     discriminator.move(fabric, loss)
     right = torch.cat([pristine_logits > 0, restored_logits <= 0], dim=0).float().mean()

@@ -128,14 +128,16 @@ def train(
     with stop_on_signal() as stop, progress:
         while iteration < config.iterations and not _stopped(fabric, stop, iteration):
             compressed, pristine = next(batches)
-            restored = generator.network(compressed).float()
+            learns = config.adversarial is None or iteration >= config.adversarial.head_start
+            with torch.set_grad_enabled(learns):
+                restored = generator.network(compressed).float()
+            trio = restored, pristine, compressed
             if discriminator is not None:
                 discriminator.set_rate(iteration, config.iterations)
-                losses.add(update_discriminator(fabric, discriminator, restored, pristine))
-            rate = generator.set_rate(iteration, config.iterations)
-            losses.add(
-                update_generator(fabric, config, generator, discriminator, restored, pristine)
-            )
+                losses.add(update_discriminator(fabric, discriminator, *trio))
+            rate = generator.set_rate(iteration, config.iterations) if learns else 0.0
+            if learns:
+                losses.add(update_generator(fabric, config, generator, discriminator, *trio))
             ema.update(generator.plain, iteration)
             iteration += 1
             progress.update()
