@@ -39,7 +39,7 @@ def conditions_now(info: ModelInfo, threads: int) -> Conditions:
     """Return the conditions of a model's measurement that begins now."""
     return Conditions(
         date=datetime.now(UTC).date().isoformat(),
-        processor=_processor(),
+        processor=processor_name(),
         threads=threads,
         load=os.getloadavg()[0],
         kflop_per_pixel=info.kflop_per_pixel,
@@ -60,7 +60,7 @@ def finish(conditions: Conditions, rows: Sequence[Any], path: Path | None) -> No
         save(path, conditions, rows)
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """Return the processor's name; Python knows only its architecture on Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

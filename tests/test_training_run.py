@@ -356,3 +356,14 @@ def test_ctrl_c_saves(images: Path, tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert load_state(tmp_path / "last.ckpt")["iteration"] >= 50
+
+
+def test_a_run_stops_after_its_minutes_and_can_go_on(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "_LOG_INTERVAL", 1)
+    config = short(3, adversarial=None)
+    train(config, [images], tmp_path, machine=MACHINE, minutes=0)
+    assert load_state(tmp_path / "last.ckpt")["iteration"] == 1
+    train(config, [images], tmp_path, machine=MACHINE, resume=True)
+    assert load_state(tmp_path / "last.ckpt")["iteration"] == 3

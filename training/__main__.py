@@ -76,6 +76,7 @@ def _train(options: argparse.Namespace) -> None:
             resume=options.resume,
             init_from=options.init_from,
             reshape=lambda generator: reduce(override, options.reshape, generator),
+            minutes=options.minutes,
         )
     except TrainingDiverged as error:
         raise ValueError(str(error)) from error
@@ -187,6 +188,9 @@ def _parser() -> argparse.ArgumentParser:
         "bottleneck_blocks=4, or narrower ones, such as block_widths=(32,80,160)",
     )
     train.add_argument("--iterations", type=int, metavar="N", help="length of the run")
+    train.add_argument(
+        "--minutes", type=float, metavar="N", help="stop after so long, as Ctrl-C does"
+    )
     train.add_argument(
         "--devices", type=int, default=1, metavar="N", help="processes on each node (default: 1)"
     )

@@ -32,6 +32,9 @@ class PaperGeneratorConfig:
 
     kind: ClassVar[str] = "paper"
 
+    batch_norm: bool = True
+    """The paper's choice; without it the convolutions have biases instead."""
+
 
 class PaperGenerator(nn.Module):
     """Encoder of convolution-BatchNorm-LeakyReLU, mirrored decoder, concatenated skips.
@@ -45,21 +48,22 @@ class PaperGenerator(nn.Module):
     def __init__(self, config: PaperGeneratorConfig | None = None) -> None:
         super().__init__()
         self.config = config or PaperGeneratorConfig()
+        norm = self.config.batch_norm
         self.encoder = nn.ModuleList(
             [
                 nn.Sequential(
                     nn.Conv2d(1, _WIDTHS[0], 3, stride=2, padding=1), nn.LeakyReLU(_SLOPE)
                 ),
-                _encode(_WIDTHS[0], _WIDTHS[1], nn.LeakyReLU(_SLOPE)),
-                _encode(_WIDTHS[1], _WIDTHS[2], nn.LeakyReLU(_SLOPE)),
-                _encode(_WIDTHS[2], _WIDTHS[3], nn.ReLU()),
+                _encode(_WIDTHS[0], _WIDTHS[1], nn.LeakyReLU(_SLOPE), norm),
+                _encode(_WIDTHS[1], _WIDTHS[2], nn.LeakyReLU(_SLOPE), norm),
+                _encode(_WIDTHS[2], _WIDTHS[3], nn.ReLU(), norm),
             ]
         )
         self.decoder = nn.ModuleList(
             [
-                _decode(_WIDTHS[3], _WIDTHS[2]),
-                _decode(2 * _WIDTHS[2], _WIDTHS[1]),
-                _decode(2 * _WIDTHS[1], _WIDTHS[0]),
+                _decode(_WIDTHS[3], _WIDTHS[2], norm),
+                _decode(2 * _WIDTHS[2], _WIDTHS[1], norm),
+                _decode(2 * _WIDTHS[1], _WIDTHS[0], norm),
                 nn.ConvTranspose2d(2 * _WIDTHS[0], 1, 4, stride=2, padding=1),
             ]
         )
@@ -78,15 +82,22 @@ class PaperGenerator(nn.Module):
         return features
 
 
-def _encode(channels: int, width: int, activation: nn.Module) -> nn.Sequential:
+def _encode(channels: int, width: int, activation: nn.Module, norm: bool = True) -> nn.Sequential:
+    convolution = nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=not norm)
+    return _normalised(convolution, width, activation, norm)
+
+
+def _decode(channels: int, width: int, norm: bool) -> nn.Sequential:
+    convolution = nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=not norm)
+    return _normalised(convolution, width, nn.ReLU(), norm)
+
+
+def _normalised(
+    convolution: nn.Module, width: int, activation: nn.Module, norm: bool
+) -> nn.Sequential:
     # A bias before BatchNorm would be subtracted again.
-    convolution = nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width), activation)
-
-
-def _decode(channels: int, width: int) -> nn.Sequential:
-    convolution = nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
+    layers = [nn.BatchNorm2d(width)] if norm else []
+    return nn.Sequential(convolution, *layers, activation)
 
 
 class PaperDiscriminator(nn.Module):

@@ -57,7 +57,7 @@ def fidelity() -> TrainingConfig:
     """Return the run of the shipped default ``argan``: the project's U-Net, pixel loss alone."""
     return TrainingConfig(
         name="fidelity",
-        generator=UNetConfig(),
+        generator=UNetConfig(block_widths=(32, 80, 160)),
         degradation=_WORLD,
         # Trains without diverging, with the clip below; higher rates were not tried.
         optimizer=OptimizerConfig(

@@ -52,6 +52,7 @@ def train(
     resume: bool = False,
     init_from: Path | None = None,
     reshape: Callable[[GeneratorConfig], GeneratorConfig] | None = None,
+    minutes: float | None = None,
 ) -> Path:
     """Run ``config`` on the pictures below ``images`` and return the file with the weights.
 
@@ -71,6 +72,8 @@ def train(
         Start from the weights of a ``.safetensors`` file, and its network, instead of from scratch.
     reshape
         Gives that network more residual blocks, which begin as the identity, or narrower ones.
+    minutes
+        Stop after so long, as Ctrl-C does; for machines that one has for a limited time.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def train(
     log = RunLog(folder, iteration) if fabric.is_global_zero else None
     validation = Validation(validation_crops(store, kept)) if log is not None else None
 
-    clock = saved = time.monotonic()
+    begun = clock = saved = time.monotonic()
     losses = LossMeans()
     progress = tqdm(
         total=config.iterations,
@@ -148,6 +151,8 @@ def train(
             row = {"iteration": iteration, "learning_rate": rate, **losses.take(iteration)}
             now = time.monotonic()
             hours, clock = hours + (now - clock) / 3600, now
+            if minutes is not None and now - begun > 60 * minutes:
+                stop.set()
             if log is not None and validation is not None:
                 if iteration % config.validation_interval == 0 or last:
                     scores, samples = validation.measure(ema.network, fabric.device)
