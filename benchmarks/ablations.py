@@ -78,7 +78,8 @@ def _shape(widths: tuple[int, ...], blocks: tuple[int, ...], bottleneck: int) ->
 
 def _weighed(weight: float) -> TrainingConfig:
     """Return the paper's recipe with another λ, and fewer patches an iteration."""
-    return replace(_short(paper()), optimizer=paper().optimizer, pixel_weight=weight)
+    recipe = replace(paper(), pixel_weight=weight)
+    return replace(_short(recipe), optimizer=recipe.optimizer, ema_decay=recipe.ema_decay)
 
 
 GROUPS: dict[str, tuple[Arm, ...]] = {
@@ -87,6 +88,11 @@ GROUPS: dict[str, tuple[Arm, ...]] = {
         # All by torch: Winograd's algorithm knows the project's blocks alone.
         Arm(name="the project's, by torch", config=_OURS, winograd=False),
         Arm(name="the paper's", config=_THEIRS, winograd=False),
+        Arm(
+            name="the paper's, last weights",
+            config=replace(_THEIRS, ema_decay=0.0),
+            winograd=False,
+        ),
         Arm(
             name="the paper's, at its rate of 2e-4",
             config=replace(_THEIRS, optimizer=replace(_THEIRS.optimizer, learning_rate=2e-4)),
@@ -102,7 +108,6 @@ GROUPS: dict[str, tuple[Arm, ...]] = {
         # Weights by which gradients are as long as those of `log_l2`, so the clip acts alike.
         Arm(name="l2", config=replace(_OURS, pixel_loss="l2", pixel_weight=100.0)),
         Arm(name="l1", config=replace(_OURS, pixel_loss="l1", pixel_weight=3.0)),
-        Arm(name="charbonnier", config=replace(_OURS, pixel_loss="charbonnier", pixel_weight=3.0)),
     ),
     "patch": (
         Arm(name="64 of 32x32", config=replace(_OURS, patch_size=32, batch_size=64)),

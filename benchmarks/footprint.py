@@ -83,6 +83,7 @@ def run(model: str) -> str:
     rows = [
         *_network(model, weights),
         *_settings(weights.training),
+        *_interpolation(weights),
         *_costs(weights, MACHINES[model]),
     ]
     return tabulate(rows, ["", model], tablefmt="github", disable_numparse=True)
@@ -155,6 +156,14 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
         ("text, line art and plain grounds drawn by code", f"{degradation.drawings:.0%}"),
         ("luma in studio range", f"{degradation.studio_range:.0%}"),
     ]
+
+
+def _interpolation(weights: Weights) -> list[tuple[str, str]]:
+    """Return how far the weights are those of the run, if others were mixed with them."""
+    share = weights.facts.get("interpolated")
+    if share is None:
+        return []
+    return [("of the way from the start to the run's weights", f"{share:.0%}")]
 
 
 def _costs(weights: Weights, machine: Machine) -> list[tuple[str, str]]:

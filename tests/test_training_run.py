@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from training import __main__ as main_module
+from training import options
 from training import train as train_module
 from training.__main__ import main, override
 from training.checkpoint import (
@@ -295,8 +295,8 @@ def test_the_command_line_does_not_start_over_a_run(
 
 
 def test_the_command_line_knows_every_recipe_and_metric() -> None:
-    assert tuple(RECIPES) == main_module._RECIPES
-    assert tuple(METRICS) == main_module._METRICS
+    assert tuple(RECIPES) == options.RECIPES
+    assert tuple(METRICS) == options.METRICS
 
 
 def test_settings_are_overridden_and_checked() -> None:

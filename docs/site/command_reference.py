@@ -20,7 +20,7 @@ _PARSERS = (
     ("argan_plugin.options", "restore_parser"),
     ("argan_plugin.info_command", "_parser"),
     ("argan_plugin.model_command", "_parser"),
-    ("training.__main__", "_parser"),
+    ("training.options", "parser"),
     ("export.__main__", "_parser"),
     ("export.__main__", "_package_parser"),
 )

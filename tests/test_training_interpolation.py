@@ -1,0 +1,59 @@
+"""Weights between two networks, against the numbers between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.__main__ import main
+from training.checkpoint import build_generator, load_weights, save_weights
+from training.config import TrainingConfig
+from training.generator import UNetConfig
+from training.paper_networks import PaperGeneratorConfig
+from training.recipes import smoke
+
+
+def written(path: Path, config: TrainingConfig, seed: int) -> Path:
+    torch.manual_seed(seed)
+    save_weights(path, build_generator(config.generator), config, {"iterations": seed})
+    return path
+
+
+def command(first: Path, second: Path, share: float, target: Path) -> int:
+    return main(["interpolate", str(first), str(second), "--share", str(share), "-o", str(target)])
+
+
+@pytest.mark.parametrize("generator", [smoke().generator, PaperGeneratorConfig()])
+def test_weights_lie_between_and_say_how_far(
+    generator: UNetConfig | PaperGeneratorConfig, tmp_path: Path
+) -> None:
+    config = replace(smoke(), generator=generator)
+    first = written(tmp_path / "first.safetensors", replace(config, seed=1), 1)
+    second = written(tmp_path / "second.safetensors", replace(config, seed=2), 2)
+    assert command(first, second, 0.25, tmp_path / "between.safetensors") == 0
+    between = load_weights(tmp_path / "between.safetensors")
+    start, end = load_weights(first).state, load_weights(second).state
+    for name, value in between.state.items():
+        ends = start[name].numpy(), end[name].numpy()
+        np.testing.assert_allclose(value.numpy(), 0.75 * ends[0] + 0.25 * ends[1], atol=1e-6)
+    between.network()
+    assert between.training == replace(config, seed=2)
+    assert between.facts == {"iterations": 2, "interpolated": 0.25}
+
+
+def test_other_shapes_and_shares_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = written(tmp_path / "first.safetensors", smoke(), 1)
+    other = replace(smoke(), generator=PaperGeneratorConfig())
+    second = written(tmp_path / "second.safetensors", other, 2)
+    target = tmp_path / "between.safetensors"
+    assert command(first, second, 0.5, target) == 1
+    assert "expected a network of the shape of" in capsys.readouterr().err
+    assert command(first, first, 1.5, target) == 1
+    assert "expected a number in [0, 1], got 1.5" in capsys.readouterr().err
+    assert not target.exists()
