@@ -47,6 +47,11 @@ Filter = Callable[[Pixels], Pixels]
 
 _FAILURE_QUALITIES = (10, 40, 75, 90)
 _WORST = 3  # by each metric
+_MODEL_QUALITIES = (10, 20)
+_MODEL_KINDS = ("photograph", "texture")
+
+MODELS_SHEET = "models"
+"""Stem of the sheet that has all shipped models side by side, if there is more than one."""
 
 
 def _pillow(image_filter: ImageFilter.Filter) -> Filter:
@@ -202,6 +207,23 @@ def draw_failures(model: str, failures: Sequence[Failure], ours: Filter) -> None
     draw_sheet(FOLDER / f"failures-{model}.webp", ["JPEG", OURS, "original"], rows)
 
 
+def draw_models(pictures: Sequence[Picture], ours: Mapping[str, Filter]) -> None:
+    """Draw one sheet of what each model makes of pictures, where they differ most."""
+    rows = []
+    for picture in pictures:
+        original = picture.load()
+        for quality in _MODEL_QUALITIES:
+            jpeg = compressed(picture, quality)
+            results = {"JPEG": jpeg} | {name: restored(jpeg) for name, restored in ours.items()}
+            panels = [
+                Panel(pixels, (_caption(score(picture, quality, name, "", pixels)),))
+                for name, pixels in results.items()
+            ]
+            label = f"{picture.name}\nq = {quality}"
+            rows.append(Row(label, picture.crop, [*panels, Panel(original, ("",))]))
+    draw_sheet(FOLDER / f"{MODELS_SHEET}.webp", ["JPEG", *ours, "original"], rows)
+
+
 def _caption(scored: Score) -> str:
     return f"{scored.psnr:.2f} dB, SSIMULACRA2 {scored.ssimulacra2:.1f}"
 
@@ -231,6 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failures = {name: find_failures(PICTURES, restored) for name, restored in ours.items()}
     for name, restored in ours.items():
         draw_failures(name, failures[name], restored)
+    if len(ours) > 1:
+        draw_models([picture for picture in shown if picture.kind in _MODEL_KINDS], ours)
     Gallery(
         date=datetime.now(UTC).date().isoformat(),
         weights_sha256={name: m.info.weights_sha256 for name, m in models.items()},

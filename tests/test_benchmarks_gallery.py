@@ -41,7 +41,8 @@ def test_the_page_shows_each_sheet_and_is_small() -> None:
     shown = set(re.findall(r"\(gallery/([\w-]+)\.webp\)", _PAGE.read_text(encoding="utf-8")))
     sheets = {path.stem for path in gallery_scores.FOLDER.glob("*.webp")}
     failures = {f"failures-{name}" for name in model_names()}
-    assert sheets == failures | {p.name for p in PICTURES if p.sheet}
+    beside = {gallery.MODELS_SHEET} if len(model_names()) > 1 else set()
+    assert sheets == failures | beside | {p.name for p in PICTURES if p.sheet}
     assert shown == sheets - failures | {f"failures-{model_names()[0]}"}
     assert (
         sum(p.stat().st_size for p in gallery_scores.FOLDER.rglob("*") if p.is_file()) < 2_000_000
@@ -96,6 +97,29 @@ def test_a_picture_is_scored_with_each_method(
     assert skimage.setting in gallery.LIBRARIES["scikit-image"]
     assert ours.psnr == float("inf")
     assert ours.ssimulacra2 == pytest.approx(100)
+
+
+def test_models_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "FOLDER", tmp_path)
+    white = np.full_like(named("grass").load(), 255)
+    gallery.draw_models([named("grass")], {"same": lambda jpeg: jpeg, "white": lambda _: white})
+    with Image.open(tmp_path / "models.webp") as sheet:
+        drawn = np.asarray(sheet.convert("L"))
+    height, width = gallery_sheets.CROP
+    top, left = named("grass").crop
+    panels = [
+        gallery.compressed(named("grass"), 10),
+        gallery.compressed(named("grass"), 10),
+        white,
+        named("grass").load(),
+    ]
+    places = [
+        drawn[23 : 23 + 3 * height : 3, start : start + 3 * width : 3]
+        for start in range(52, drawn.shape[1], 3 * width + 8)
+    ]
+    assert len(places) == len(panels)
+    for place, panel in zip(places, panels, strict=True):
+        np.testing.assert_array_equal(place, panel[top : top + height, left : left + width])
 
 
 def test_failures_are_the_smallest_gains(monkeypatch: pytest.MonkeyPatch) -> None:
