@@ -47,6 +47,14 @@ MACHINES = {
         start="three earlier runs (docs/experiments.md), with 96 channels inside the blocks at 1/4",
         hours_before=5.90,
     ),
+    "argan-texture": Machine(
+        processor="Intel Sapphire Rapids, this run AMD EPYC, one thread; shared with other work",
+        cores=2,
+        memory_gib=(2, 24),
+        date="2026-11-25",
+        start="the weights of `argan`",
+        hours_before=7.31,
+    ),
 }
 """By shipped model: to be set when the weights are replaced (docs/releasing.md)."""
 

@@ -17,7 +17,7 @@ _ENLARGEMENT = 3
 _GAP = 8
 _LINE = 15
 _FONT_SIZE = 12
-_LABEL_WIDTH = 52
+_LABEL_WIDTH = 64
 _INK, _PAPER = "#202020", "#ffffff"
 
 

@@ -115,7 +115,7 @@ def test_models_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ]
     places = [
         drawn[23 : 23 + 3 * height : 3, start : start + 3 * width : 3]
-        for start in range(52, drawn.shape[1], 3 * width + 8)
+        for start in range(64, drawn.shape[1], 3 * width + 8)
     ]
     assert len(places) == len(panels)
     for place, panel in zip(places, panels, strict=True):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import gaussian_filter
+from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from argan_plugin import ARGANFilter, RestorationModel, model_names, restore
 from argan_plugin._sample_data import vintage_cars
 from argan_plugin.jpeg import round_trip
+from training.evaluate import load_results, mean
+from training.validation import QUALITIES
 
 
 @pytest.fixture(scope="module")
 def model() -> RestorationModel:
     return RestorationModel()
 
+
+_EVALUATION = Path(__file__).parents[1] / "docs" / "evaluation.json"
 
 ROWS, COLUMNS = np.mgrid[0:120, 0:160]
 # No photograph of the training set looks like these.
@@ -68,6 +77,36 @@ def test_a_gradient_over_all_greys_keeps_its_brightness(
     change = restore(image, model=model).astype(int) - image
     assert np.abs(change).max() <= 2  # one level is not reached everywhere: docs/experiments.md
     assert abs(change.mean()) < 0.15
+
+
+def test_argan_texture_is_within_six_tenths_of_a_decibel_of_the_default() -> None:
+    # as `python -m training evaluate` measured the shipped files
+    _, measured = load_results(_EVALUATION)
+    for scores in measured.values():
+        for quality in QUALITIES:
+            default, texture = (
+                mean(scores[name], "restored", "psnr", quality)
+                for name in ("argan", "argan-texture")
+            )
+            assert default - 0.6 <= texture < default
+
+
+@pytest.mark.parametrize("name", ["grass", "gravel", "brick"])
+@pytest.mark.parametrize("quality", [10, 20])
+def test_argan_texture_gives_more_of_a_textures_detail(
+    name: str, quality: int, model: RestorationModel
+) -> None:
+    picture = np.asarray(getattr(data, name)())[100:260, 100:260]
+    compressed = round_trip(picture, quality=quality)
+    smooth = detail(restore(compressed, model=model))
+    textured = detail(restore(compressed, model="argan-texture"))
+    assert smooth < textured < 1.2 * detail(picture)
+
+
+def detail(image: NDArray[np.uint8]) -> float:
+    """Return the standard deviation of what is finer than about two pixels."""
+    values = image.astype(float)
+    return float((values - gaussian_filter(values, 1)).std())
 
 
 def test_the_sample_loses_its_blocks_and_keeps_its_colours() -> None:

@@ -83,7 +83,8 @@ def fidelity() -> TrainingConfig:
 def texture() -> TrainingConfig:
     """Return the run of ``argan-texture``: the paper's objective, from :func:`fidelity`'s weights.
 
-    Use it with ``--init-from``. The discriminator is the project's.
+    Use it with ``--init-from``. The discriminator is the project's. What is shipped is
+    :mod:`~training.interpolation` between both.
     """
     return replace(
         fidelity(),
@@ -91,15 +92,15 @@ def texture() -> TrainingConfig:
         # Half of the pictures at or below quality 21: where little is lost, there is no texture to
         # give back, and the discriminator learns nothing.
         degradation=replace(_WORLD, low_quality_bias=2.5),
-        # Rates, λ and head start: docs/experiments.md.
-        optimizer=OptimizerConfig(learning_rate=1e-4, betas=(0.5, 0.99), cooldown=0.3),
+        # Rates, λ and head start, beside others that failed: docs/experiments.md.
+        optimizer=OptimizerConfig(learning_rate=3e-5, betas=(0.5, 0.99), cooldown=0.3),
         pixel_loss="l2",  # the paper's
-        pixel_weight=1000.0,
+        pixel_weight=2000.0,
         adversarial=AdversarialConfig(
             discriminator="patch",
             optimizer=OptimizerConfig(learning_rate=4e-4, betas=(0.5, 0.99)),
             # It starts from nothing beside a generator that has learned for hours.
-            head_start=400,
+            head_start=600,
         ),
         batch_size=8,
         iterations=20_000,
