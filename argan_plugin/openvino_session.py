@@ -7,6 +7,7 @@ for that (AVX-512 BF16, AMX) and float32 elsewhere. What bfloat16 costs is in do
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import Any, Literal
 
@@ -20,6 +21,9 @@ _CANCEL_POLL_MILLISECONDS = 20
 
 # What OpenVINO and oneDNN say when there is no memory left.
 _OUT_OF_MEMORY = ("bad_alloc", "failed to allocate", "out of memory", "cannot allocate")
+
+_cores: dict[int, Any] = {}
+"""The OpenVINO of each process, by its number: a forked child has its parent's and its own."""
 
 
 def open_on_cpu(data: bytes, threads: int) -> OpenVinoSession:
@@ -40,8 +44,7 @@ def open_on_cpu(data: bytes, threads: int) -> OpenVinoSession:
         If it refuses the model.
     """
     try:
-        core = _openvino().Core()
-        core.get_versions("CPU")
+        core = _core()
     except ImportError as error:
         raise DeviceError(
             f"OpenVINO cannot be imported: {one_line(error)}. Install it with "
@@ -139,6 +142,22 @@ def _described(port: Any) -> tuple[str, str, list[Any]]:
         axis.get_length() if axis.is_static else str(axis) for axis in port.get_partial_shape()
     ]
     return port.get_any_name(), str(np.dtype(port.get_element_type().to_dtype())), shape
+
+
+def _core() -> Any:
+    """Return the OpenVINO of this process, with its part for the CPU loaded.
+
+    There is one, and it is kept, because on Linux each gives the thread that makes it a signal
+    stack (`SigAltStackSetup` in OpenVINO's src/plugins/intel_cpu), and of two that do not end in
+    reverse order the thread is left with one that is gone. Python's signal handlers run on it: the
+    next Ctrl-C would end the process by a segmentation fault.
+    """
+    process = os.getpid()
+    if process not in _cores:
+        core = _openvino().Core()
+        core.get_versions("CPU")
+        _cores.setdefault(process, core)
+    return _cores[process]
 
 
 def _openvino() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +25,6 @@ BuildModel = Callable[..., onnx.ModelProto]
 Run = Callable[..., int]
 
 _SIZE_MULTIPLE = 8
-
-# While a child is started by vfork(2), Python blocks all signals, so that a crash leaves no trace.
-# Two full runs ended like that where a test started a child; by fork(2), a crash is reported.
-subprocess._USE_VFORK = False  # type: ignore[misc]  # as its documentation says
 
 _MANIFEST = Path(__file__).parents[1] / "napari.yaml"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -102,6 +103,7 @@ def test_one_that_is_missing_or_broken_is_an_error_or_a_warning(
     def broken() -> Any:
         raise ImportError("libopenvino.so: cannot open shared object file")
 
+    monkeypatch.setattr(openvino_session, "_cores", {})
     monkeypatch.setattr(openvino_session, "_openvino", broken)
     monkeypatch.setattr(devices, "cuda_device_count", lambda: 0)
     with pytest.raises(DeviceError, match=r"libopenvino.*argan-plugin\[openvino\]"):
@@ -209,3 +211,26 @@ def test_a_forked_child_opens_its_own(model: RestorationModel) -> None:
         assert np.array_equal(
             pool.apply_async(_run_inherited, (_image(),)).get(timeout=60), expected
         )
+
+
+# Python's signal handlers run on the signal stack that OpenVINO gives to the thread.
+_OPENED_TWICE = """
+import gc, signal, sys
+from argan_plugin import RestorationModel
+
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append("SIGINT"))
+models = [RestorationModel(sys.argv[1], device="openvino") for _ in range(2)]
+while models:
+    del models[0]
+    gc.collect()
+signal.raise_signal(signal.SIGINT)
+print(heard)
+"""
+
+
+def test_signals_are_heard_after_models_are_gone(tiny_model_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _OPENED_TWICE, str(tiny_model_path)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['SIGINT']\n", "")
