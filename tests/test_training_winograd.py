@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from PIL import Image
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ from training.generator import ResidualBlock, UNetConfig
 from training.launch import Machine
 from training.recipes import paper, smoke
 from training.train import train
-from training.winograd import residual_block
+from training.winograd import build, residual_block
 
 MACHINE = Machine(accelerator="cpu", threads=2, workers=0, winograd=True)
 
@@ -113,6 +114,27 @@ def test_a_run_learns_what_it_would_learn_by_convolutions(images: Path, tmp_path
     plain, fast = (load_weights(path).state for path in paths)
     for name, expected in plain.items():
         assert (fast[name] - expected).abs().max() < 1e-4, name
+
+
+@needs_compiler
+def test_a_killed_build_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loaded = []
+
+    def load(name: str, sources: list[str], *, build_directory: str, **_: object) -> str:
+        # torch waits here for as long as its lock is there, and a second process for ours.
+        assert not Path(build_directory, "lock").exists()
+        with pytest.raises(Timeout):
+            FileLock(Path(build_directory, "build.lock"), timeout=0).acquire()
+        loaded.append(Path(build_directory))
+        return name
+
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    monkeypatch.setattr("torch.utils.cpp_extension.load", load)
+    build.__wrapped__()
+    (loaded[0] / "lock").touch()
+    assert build.__wrapped__() == "argan_winograd"
+    assert loaded[0].parent == tmp_path
+    assert len(loaded) == 2
 
 
 @pytest.mark.parametrize(

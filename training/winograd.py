@@ -8,11 +8,14 @@ faster still.
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -42,14 +45,23 @@ def build() -> Any:
     RuntimeError
         If there is no C++ compiler that can.
     """
-    from torch.utils.cpp_extension import load
+    from torch.utils.cpp_extension import get_default_build_root, load
 
+    root = os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root()
+    built_for = f"{sys.implementation.cache_tag}-torch{torch.__version__}"
+    folder = Path(root, f"argan_winograd-{built_for}")
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        return load(
-            "argan_winograd",
-            [str(Path(__file__).with_suffix(".cpp"))],
-            extra_cflags=["-O3", "-march=native", "-fopenmp"],
-        )
+        # torch's own lock is a file that a killed build leaves behind, and the next one waits for
+        # ever. This lock ends with its process, so torch's means nothing to who holds it.
+        with FileLock(folder / "build.lock"):
+            (folder / "lock").unlink(missing_ok=True)
+            return load(
+                "argan_winograd",
+                [str(Path(__file__).with_suffix(".cpp"))],
+                extra_cflags=["-O3", "-march=native", "-fopenmp"],
+                build_directory=str(folder),
+            )
     except (OSError, ImportError, RuntimeError) as error:
         raise RuntimeError(
             f"winograd: expected a C++ compiler with OpenMP and ninja, to build {__file__}: {error}"
