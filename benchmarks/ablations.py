@@ -150,7 +150,7 @@ class Row:
         return f"| {self.arm} | {self.kflop_per_pixel:.0f} | {self.iterations} | {cells} |"
 
 
-def measure(arm: Arm, images: Path, minutes: float, workers: int = 1) -> Row:
+def measure(arm: Arm, images: Path, minutes: float) -> Row:
     """Train an arm and measure it.
 
     Parameters
@@ -161,10 +161,8 @@ def measure(arm: Arm, images: Path, minutes: float, workers: int = 1) -> Row:
         Folder of pictures.
     minutes
         Length of the run, without the time to read the pictures.
-    workers
-        Processes that prepare patches; 0 prepares them in the loop.
     """
-    machine = Machine(accelerator="cpu", threads=1, workers=workers, winograd=arm.winograd)
+    machine = Machine(accelerator="cpu", threads=1, winograd=arm.winograd)
     with tempfile.TemporaryDirectory() as folder:
         path = train(arm.config, [images], Path(folder), machine=machine, minutes=minutes)
         weights = load_weights(path)

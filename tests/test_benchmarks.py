@@ -136,7 +136,7 @@ def test_a_model_without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_tables_of_two_models(monkeypatch: pytest.MonkeyPatch) -> None:
     date, measured = quality.results()
-    both = {name: {**of_set, "second": of_set["argan"]} for name, of_set in measured.items()}
+    both = {name: dict.fromkeys(("argan", "second"), of["argan"]) for name, of in measured.items()}
     monkeypatch.setattr(quality, "results", lambda: (date, both))
     opened = open_model("argan", device="cpu")
     monkeypatch.setattr(quality, "open_model", lambda *_, **__: opened)

@@ -40,7 +40,7 @@ def test_an_arm_is_trained_for_its_minutes_and_measured(tmp_path: Path, batch_no
         validation_interval=1000,
     )
     arm = ablations.Arm(name="short", config=config, winograd=False)
-    row = ablations.measure(arm, tmp_path, minutes=0.001, workers=0)
+    row = ablations.measure(arm, tmp_path, minutes=0.001)
     assert 0 < row.iterations < 1000
     assert set(row.scores) == {"psnr_q10", "psnr_q20", "psnr_q30", "psnr_q40", "psnr_clean"}
     assert str(row).count("|") == ablations.HEADER.splitlines()[0].count("|")

@@ -184,9 +184,7 @@ def test_a_narrowed_block_keeps_the_channels_that_count(images: Path, tmp_path: 
 def test_the_command_reshapes_the_network_of_given_weights(images: Path, tmp_path: Path) -> None:
     first = train(short(1), [images], tmp_path / "first", machine=MACHINE)
     arguments = ["train", "smoke", "--images", str(images), "--output", str(tmp_path / "second")]
-    # Workers would have torch handle SIGCHLD in the tests' own process from then on.
-    arguments += ["--accelerator", "cpu", "--threads", "1", "--workers", "0"]
-    arguments += ["--reshape", "bottleneck_blocks=2"]
+    arguments += ["--accelerator", "cpu", "--threads", "1", "--reshape", "bottleneck_blocks=2"]
     assert main(arguments) == 1  # there are no weights to reshape
     assert main([*arguments, "--init-from", str(first), "--iterations", "1"]) == 0
     shape = load_weights(tmp_path / "second" / "weights.safetensors").generator
