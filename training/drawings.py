@@ -22,7 +22,7 @@ _MOST_MARKS = 12
 _DITHERED_SHARE = 0.1  # the whole source in black and white, as scans and old printers have it
 _MOST_PERIOD = 4
 # Nothing but a plain ground or a gradient: a white page must come back white up to its edges.
-_BARE_SHARE = 0.25
+_BARE_SHARE = 0.4
 _FONT_SIZES = (8, 40)
 _CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
 
