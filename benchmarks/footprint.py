@@ -40,19 +40,19 @@ class Machine:
 
 MACHINES = {
     "argan": Machine(
-        processor="Intel Sapphire Rapids, the last run AMD EPYC; shared with other work",
+        processor="Intel Sapphire Rapids, since the fifth run AMD EPYC; shared with other work",
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-25",
-        start="three earlier runs (docs/experiments.md), with 96 channels inside the blocks at 1/4",
-        hours_before=5.90,
+        start="means of the weights of the sixth run and of two short ones (docs/experiments.md)",
+        hours_before=8.85,
     ),
     "argan-texture": Machine(
         processor="Intel Sapphire Rapids, this run AMD EPYC, one thread; shared with other work",
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-25",
-        start="the weights of `argan`",
+        start="the fifth run's weights of `argan` (docs/experiments.md)",
         hours_before=7.31,
     ),
 }
