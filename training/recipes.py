@@ -90,7 +90,7 @@ def texture() -> TrainingConfig:
     return replace(
         fidelity(),
         name="texture",
-        # Half of the pictures at or below quality 20: where little is lost, there is no texture to
+        # Half of the pictures at or below quality 21: where little is lost, there is no texture to
         # give back, and the discriminator learns nothing.
         degradation=replace(_WORLD, low_quality_bias=2.5),
         # Rates, λ and head start, beside others that failed: docs/experiments.md.

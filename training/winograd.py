@@ -50,8 +50,8 @@ def build() -> Any:
     root = os.environ.get("TORCH_EXTENSIONS_DIR") or get_default_build_root()
     built_for = f"{sys.implementation.cache_tag}-torch{torch.__version__}"
     folder = Path(root, f"argan_winograd-{built_for}")
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         # torch's own lock is a file that a killed build leaves behind, and the next one waits for
         # ever. This lock ends with its process, so torch's means nothing to who holds it.
         with FileLock(folder / "build.lock"):
