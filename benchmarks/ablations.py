@@ -76,6 +76,14 @@ def _shape(widths: tuple[int, ...], blocks: tuple[int, ...], bottleneck: int) ->
     return replace(_OURS, generator=shape)
 
 
+def _by_muon(config: TrainingConfig, rate: float) -> TrainingConfig:
+    return replace(config, optimizer=replace(config.optimizer, muon=True, learning_rate=rate))
+
+
+# The weight by which gradients are as long as those of `log_l2`, so the clip acts alike.
+_SQUARED = replace(_OURS, pixel_loss="l2", pixel_weight=100.0)
+
+
 def _weighed(weight: float) -> TrainingConfig:
     """Return the paper's recipe with another λ, and fewer patches an iteration."""
     recipe = replace(paper(), pixel_weight=weight)
@@ -105,8 +113,7 @@ GROUPS: dict[str, tuple[Arm, ...]] = {
         ),
     ),
     "loss": (
-        # Weights by which gradients are as long as those of `log_l2`, so the clip acts alike.
-        Arm(name="l2", config=replace(_OURS, pixel_loss="l2", pixel_weight=100.0)),
+        Arm(name="l2", config=_SQUARED),
         Arm(name="l1", config=replace(_OURS, pixel_loss="l1", pixel_weight=3.0)),
     ),
     "patch": (
@@ -116,6 +123,25 @@ GROUPS: dict[str, tuple[Arm, ...]] = {
     "shape": (
         Arm(name="wide: 48/128/192, blocks 1,1-2-1,1", config=_shape((48, 128, 192), (1, 1), 2)),
         Arm(name="deep: 32/64/112, blocks 3,3-8-3,3", config=_shape((32, 64, 112), (3, 3), 8)),
+    ),
+    "muon": (
+        Arm(name="l2, Adam", config=_SQUARED),
+        *(
+            Arm(name=f"l2, Muon, rate {rate:g}", config=_by_muon(_SQUARED, rate))
+            for rate in (7e-4, 1.5e-3, 4e-3)
+        ),
+    ),
+    "muon-shape": tuple(
+        Arm(
+            name=f"l2, Muon, {name}",
+            config=_by_muon(replace(_SQUARED, generator=shape.generator), 1e-3),
+        )
+        for name, shape in {
+            "32/64/112, blocks 3,3-8-3,3": _shape((32, 64, 112), (3, 3), 8),
+            "32/64/96, blocks 4,3-6-4,3": _shape((32, 64, 96), (4, 3), 6),
+            "32/48/80, blocks 4,4-10-4,4": _shape((32, 48, 80), (4, 4), 10),
+            "32/64/80, blocks 6,2-6-6,2": _shape((32, 64, 80), (6, 2), 6),
+        }.items()
     ),
     "pictures": (
         Arm(

@@ -67,13 +67,17 @@ class DegradationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """How the weights move: Adam, with a rate that rises, stays and falls."""
+    """How the weights move: Adam, or Adam and Muon, with a rate that rises, stays and falls."""
 
     learning_rate: float = 2e-4
     """Its highest value."""
 
     betas: tuple[float, float] = (0.9, 0.99)
     """Decay of Adam's first and second moments."""
+
+    muon: bool = False
+    """Whether convolutions between features move by :mod:`training.muon`. The first and last
+    layers and the biases move by Adam, at the same rate."""
 
     warmup: int = 0
     """Iterations in which the learning rate rises from zero."""

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from training.config import OptimizerConfig, TrainingConfig
 from training.datasets import PatchBatches, PictureStore
 from training.generator import ResidualBlock, UNetConfig
+from training.muon import Muon, inner_convolutions
 from training.steps import Player
 from training.winograd import CHANNEL_MULTIPLE, SIZE_MULTIPLE, build
 
@@ -91,7 +92,7 @@ def make_player(
     compiled: bool = False,
     winograd: bool = False,
 ) -> Player:
-    """Put ``network`` on its device, with Adam."""
+    """Put ``network`` on its device, with Adam, or with Adam and Muon."""
     if winograd:
         compiled = False  # torch.compile does not see through winograd.cpp
         for block in network.modules():
@@ -99,17 +100,20 @@ def make_player(
                 block.by_winograd = True
     # torch's stubs do not know this form of `to`
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inner = inner_convolutions(network) if config.muon else []
+    by_muon = set(map(id, inner))
     adam = torch.optim.Adam(
-        network.parameters(),
+        [weight for weight in network.parameters() if id(weight) not in by_muon],
         lr=config.learning_rate,
         betas=config.betas,
         # Five times faster on a CPU. On a GPU it would scale float16 gradients back by itself,
         # and Lightning Fabric then refuses to clip them.
         fused=fabric.device.type == "cpu",
     )
+    muon = [Muon(inner, lr=config.learning_rate)] if inner else []
     module: Any = torch.compile(network) if compiled else network
-    wrapped, optimizer = fabric.setup(module, adam)
-    return Player(network=wrapped, plain=network, optimizer=optimizer, config=config)
+    wrapped, *optimizers = fabric.setup(module, adam, *muon)
+    return Player(network=wrapped, plain=network, optimizers=tuple(optimizers), config=config)
 
 
 def patch_batches(

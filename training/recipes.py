@@ -116,7 +116,7 @@ def smoke() -> TrainingConfig:
             widths=(4, 8), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,)
         ),
         degradation=_WORLD,
-        optimizer=OptimizerConfig(learning_rate=1e-3),
+        optimizer=OptimizerConfig(learning_rate=1e-3, muon=True),
         pixel_weight=100.0,
         adversarial=AdversarialConfig(),
         patch_size=32,

@@ -37,7 +37,9 @@ class RunState:
             "hours": hours,
             "ema": self.ema.network.state_dict(),
             "networks": [player.plain.state_dict() for player in players],
-            "optimizers": [player.optimizer.state_dict() for player in players],
+            "optimizers": [
+                [optimizer.state_dict() for optimizer in player.optimizers] for player in players
+            ],
         }
         facts = {
             "iterations": iteration,
@@ -68,11 +70,12 @@ class RunState:
             if saved != self.config:
                 raise CheckpointError(f"{path}: it is of another run: {saved} is not {self.config}")
             players = [self.generator] + ([self.discriminator] if self.discriminator else [])
-            for player, network, optimizer in zip(
+            for player, network, optimizers in zip(
                 players, state["networks"], state["optimizers"], strict=True
             ):
                 player.plain.load_state_dict(network)
-                player.optimizer.load_state_dict(optimizer)
+                for optimizer, saved_optimizer in zip(player.optimizers, optimizers, strict=True):
+                    optimizer.load_state_dict(saved_optimizer)
             self.ema.network.load_state_dict(state["ema"])
             return int(state["iteration"]), float(state["hours"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -24,8 +24,8 @@ class Player:
     plain: nn.Module
     """The same network itself; it shares its weights."""
 
-    optimizer: torch.optim.Optimizer
-    """Adam over all its weights."""
+    optimizers: tuple[torch.optim.Optimizer, ...]
+    """Adam, and Muon where the settings say so; each weight belongs to one of them."""
 
     config: OptimizerConfig
     """Its settings."""
@@ -33,20 +33,23 @@ class Player:
     def set_rate(self, iteration: int, iterations: int) -> float:
         """Set and return the learning rate of the 0-based ``iteration``."""
         rate = self.config.rate(iteration, iterations)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         return rate
 
     def move(self, fabric: Fabric, loss: Tensor, clip: float | None = None) -> None:
         """Take one step down the gradient of ``loss``."""
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         fabric.backward(loss)
-        if clip is not None:
-            # float16 gradients may overflow now and then; the loss shows whether it matters
-            fabric.clip_gradients(
-                self.network, self.optimizer, max_norm=clip, error_if_nonfinite=False
-            )
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            if clip is not None:
+                # float16 gradients may overflow now and then; the loss shows whether it matters
+                fabric.clip_gradients(
+                    self.network, optimizer, max_norm=clip, error_if_nonfinite=False
+                )
+            optimizer.step()
 
 
 def build_discriminator(config: AdversarialConfig) -> PaperDiscriminator | PatchDiscriminator:
