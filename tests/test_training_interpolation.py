@@ -44,6 +44,13 @@ def test_weights_lie_between_and_say_how_far(
     assert between.training == replace(config, seed=2)
     assert between.facts == {"iterations": 2, "interpolated": 0.25}
 
+    assert command(first, tmp_path / "between.safetensors", 0.5, tmp_path / "half.safetensors") == 0
+    half = load_weights(tmp_path / "half.safetensors")
+    assert half.facts["interpolated"] == 0.125
+    name = next(iter(start))
+    expected = start[name].lerp(end[name], 0.125)
+    torch.testing.assert_close(half.state[name], expected, atol=1e-6, rtol=0)
+
 
 def test_other_shapes_and_shares_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -20,9 +20,11 @@ def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
     first, second
         ``.safetensors`` files of ``python -m training``, of networks of one shape.
     share
-        Of the second, in [0, 1].
+        Of the second, in [0, 1]. If the second lies between the first and a run's weights itself,
+        so does the result, by both shares' product.
     target
-        Its facts also have ``interpolated``, the share.
+        Its facts also have ``interpolated``, the share of the way from the first to the run's
+        weights.
 
     Raises
     ------
@@ -49,4 +51,5 @@ def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
             for name, value in end.state.items()
         }
     )
-    save_weights(target, network, end.training, end.facts | {"interpolated": share})
+    whole = share * end.facts.get("interpolated", 1.0)
+    save_weights(target, network, end.training, end.facts | {"interpolated": whole})
