@@ -137,6 +137,7 @@ def _network(model: str, weights: Weights) -> list[tuple[str, str]]:
 
 def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
     degradation, optimizer = config.degradation, config.optimizer
+    method = "Muon and Adam" if optimizer.muon else "Adam"
     low, high = degradation.quality
     patch, loss = config.patch_size, f"`{config.pixel_loss}`"
     if config.adversarial is not None:
@@ -146,7 +147,7 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
         ("loss", f"{loss} (`training/losses.py`)"),
         (
             "optimiser",
-            f"Adam, learning rate {optimizer.learning_rate:g}, falling over the last "
+            f"{method}, learning rate {optimizer.learning_rate:g}, falling over the last "
             f"{optimizer.cooldown:.0%}; weights averaged with decay {config.ema_decay:g}; "
             f"{config.precision}",
         ),

@@ -37,7 +37,7 @@ def test_any_size_is_restored_and_the_identity_stays_exact(sizes: tuple[int, int
 
 
 def test_blocks_can_be_narrower_inside() -> None:
-    network = UNet(UNetConfig(block_widths=(32, 80, 160)))
+    network = UNet(UNetConfig(widths=(32, 96, 160), block_widths=(32, 80, 160)))
     shapes = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
     assert shapes["encoder.1.0.conv1.weight"] == (80, 96, 3, 3)
     assert shapes["encoder.1.0.conv2.weight"] == (96, 80, 3, 3)

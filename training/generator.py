@@ -31,16 +31,16 @@ class UNetConfig:
 
     kind: ClassVar[str] = "unet"
 
-    widths: tuple[int, ...] = (32, 96, 160)
+    widths: tuple[int, ...] = (32, 64, 96)
     """Channels of each level, finest first."""
 
-    encoder_blocks: tuple[int, ...] = (2, 2)
+    encoder_blocks: tuple[int, ...] = (5, 3)
     """Residual blocks of each level but the coarsest, on the way down."""
 
-    bottleneck_blocks: int = 4
+    bottleneck_blocks: int = 5
     """Residual blocks of the coarsest level."""
 
-    decoder_blocks: tuple[int, ...] = (2, 2)
+    decoder_blocks: tuple[int, ...] = (5, 3)
     """Residual blocks of each level but the coarsest, on the way up."""
 
     stem_stride: int = 2

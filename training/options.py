@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="FIELD=VALUE",
         help="give that file's network more residual blocks, which begin as the identity, such as "
-        "bottleneck_blocks=4, or narrower ones, such as block_widths=(32,80,160)",
+        "bottleneck_blocks=6, or narrower ones, such as block_widths=(32,48,80)",
     )
     train.add_argument("--iterations", type=int, metavar="N", help="length of the run")
     train.add_argument(
