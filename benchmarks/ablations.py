@@ -140,12 +140,10 @@ GROUPS: dict[str, tuple[Arm, ...]] = {
         Arm(name="wide: 48/128/192, blocks 1,1-2-1,1", config=_shape((48, 128, 192), (1, 1), 2)),
         Arm(name="deep: 32/64/112, blocks 3,3-8-3,3", config=_shape((32, 64, 112), (3, 3), 8)),
     ),
-    "muon": (
-        Arm(name="l2, Adam", config=_SQUARED),
-        *(
-            Arm(name=f"l2, Muon, rate {rate:g}", config=_by_muon(_SQUARED, rate))
-            for rate in (7e-4, 1.5e-3, 4e-3)
-        ),
+    # Beside "l2" of the group "loss", which is Adam's.
+    "muon": tuple(
+        Arm(name=f"l2, Muon, rate {rate:g}", config=_by_muon(_SQUARED, rate))
+        for rate in (7e-4, 1.5e-3, 4e-3)
     ),
     "muon-shape": tuple(
         Arm(

@@ -40,12 +40,12 @@ class Machine:
 
 MACHINES = {
     "argan": Machine(
-        processor="Intel Sapphire Rapids, since the fifth run AMD EPYC; shared with other work",
+        processor="AMD EPYC",
         cores=2,
         memory_gib=(2, 24),
-        date="2026-11-25",
-        start="means of the weights of the sixth run and of two short ones (docs/experiments.md)",
-        hours_before=8.85,
+        date="2026-11-26",
+        start="2,550 iterations by `l2` from random weights (docs/experiments.md)",
+        hours_before=0.45,
     ),
     "argan-texture": Machine(
         processor="Intel Sapphire Rapids, this run AMD EPYC, one thread; shared with other work",

@@ -53,9 +53,9 @@ def test_compressed_pictures_come_nearer_to_the_original(
     assert gain > 0.1
 
 
-@pytest.mark.parametrize("tile_size", [56, 128])
+@pytest.mark.parametrize("tile_size", [120, 200])
 def test_tiles_do_not_show(tile_size: int, model: RestorationModel) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (230, 170), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (500, 430), np.uint8)  # beyond all halos
     image = round_trip(noise, quality=30)
     whole = restore(image, model=model, tile_size=10_000).astype(int)
     tiled = restore(image, model=model, tile_size=tile_size).astype(int)
@@ -78,7 +78,7 @@ def test_a_gradient_over_all_greys_keeps_its_brightness(
     image = ramp.reshape(shape, order="F")
     change = restore(image, model=model).astype(int) - image
     assert np.abs(change).max() <= 2  # one level is not reached everywhere: docs/experiments.md
-    assert abs(change.mean()) < 0.15
+    assert abs(change.mean()) < 0.1
 
 
 def test_argan_texture_is_within_six_tenths_of_a_decibel_of_the_default() -> None:
