@@ -50,8 +50,8 @@ from argan_plugin.windows import Window, Windows
 DEFAULT_TILE_PIXELS: Final = 1624**2
 """How many pixels a tile reads at most if no tile size is asked for. The halo of the default model
 makes 23 % of extra work for a picture of 12 megapixels then, and 28 to 36 % for larger ones. More
-would be quicker, but 100 megapixels must stay under three times their size and 500 MB
-(docs/guarantees.md)."""
+is quicker and takes more memory, which docs/guarantees.md limits (docs/experiments.md, "The seventh
+run")."""
 
 SMALLEST_TILE_SIZE: Final = 64
 """Where halving stops when memory runs out: below it, nearly all the work would be halo."""

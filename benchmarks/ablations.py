@@ -96,8 +96,9 @@ def _by_muon(config: TrainingConfig, rate: float) -> TrainingConfig:
     return replace(config, optimizer=replace(config.optimizer, muon=True, learning_rate=rate))
 
 
-# The weight by which gradients are as long as those of `log_l2`, so the clip acts alike.
-_SQUARED = replace(_OURS, pixel_loss="l2", pixel_weight=100.0)
+def _squared(config: TrainingConfig) -> TrainingConfig:
+    # The weight by which gradients are as long as those of `log_l2`, so the clip acts alike.
+    return replace(config, pixel_loss="l2", pixel_weight=100.0)
 
 
 def _weighed(weight: float) -> TrainingConfig:
@@ -129,7 +130,7 @@ GROUPS: dict[str, tuple[Arm, ...]] = {
         ),
     ),
     "loss": (
-        Arm(name="l2", config=_SQUARED),
+        Arm(name="l2", config=_squared(_OURS)),
         Arm(name="l1", config=replace(_OURS, pixel_loss="l1", pixel_weight=3.0)),
     ),
     "patch": (
@@ -142,14 +143,11 @@ GROUPS: dict[str, tuple[Arm, ...]] = {
     ),
     # Beside "l2" of the group "loss", which is Adam's.
     "muon": tuple(
-        Arm(name=f"l2, Muon, rate {rate:g}", config=_by_muon(_SQUARED, rate))
+        Arm(name=f"l2, Muon, rate {rate:g}", config=_by_muon(_squared(_OURS), rate))
         for rate in (7e-4, 1.5e-3, 4e-3)
     ),
     "muon-shape": tuple(
-        Arm(
-            name=f"l2, Muon, {name}",
-            config=_by_muon(replace(_SQUARED, generator=shape.generator), 1e-3),
-        )
+        Arm(name=f"l2, Muon, {name}", config=_by_muon(_squared(shape), 1e-3))
         for name, shape in {
             "32/64/112, blocks 3,3-8-3,3": _shape((32, 64, 112), (3, 3), 8),
             "32/64/96, blocks 4,3-6-4,3": _shape((32, 64, 96), (4, 3), 6),

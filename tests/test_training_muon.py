@@ -35,7 +35,7 @@ def test_the_factor_does_not_hang_on_the_gradients_length() -> None:
     torch.testing.assert_close(orthogonal(1e-6 * matrix), orthogonal(matrix), atol=1e-4, rtol=0)
 
 
-def test_nothing_moves_without_a_gradient() -> None:
+def test_zeros_stay_zeros() -> None:
     assert orthogonal(torch.zeros(4, 9)).abs().max() == 0
 
 

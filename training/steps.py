@@ -44,7 +44,7 @@ class Player:
             optimizer.zero_grad()
         fabric.backward(loss)
         for optimizer in self.optimizers:
-            if clip is not None:
+            if clip is not None:  # Lightning Fabric clips what one optimizer moves
                 # float16 gradients may overflow now and then; the loss shows whether it matters
                 fabric.clip_gradients(
                     self.network, optimizer, max_norm=clip, error_if_nonfinite=False
