@@ -2,8 +2,8 @@
 //
 // A tile of 6x6 values gives 4x4 results by 36 products instead of 144: A^T [(G w G^T) (B^T d B)] A,
 // with the matrices of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR
-// 2016, https://arxiv.org/abs/1509.09308, section 4.3. A few images at a time go through all steps, so
-// that what lies between them stays in the cache.
+// 2016, https://arxiv.org/abs/1509.09308, section 4.3. A few rows of tiles at a time go through all
+// steps, so that what lies between them stays in the cache.
 //
 // Features are float32, channels last, height and width multiples of 4, channels multiples of 16,
 // stride and padding 1. Weights come transformed and packed: (36, outside / 16, inside, 16).
@@ -17,7 +17,7 @@
 namespace {
 
 typedef float Vector __attribute__((vector_size(32), aligned(4)));
-constexpr int64_t kLanes = 8, kPanel = 16, kProducts = 36, kTile = 4, kTilesTogether = 128;
+constexpr int64_t kLanes = 8, kPanel = 16, kProducts = 36, kTile = 4, kTilesTogether = 64;
 
 inline Vector load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 inline void store(float* p, Vector v) { *reinterpret_cast<Vector*>(p) = v; }
@@ -74,104 +74,116 @@ inline void both_ways(const Vector* d, Vector* o) {
 }
 
 struct Shape {
-  int64_t height, width, channels, rows, columns, tiles;
+  int64_t height, width, channels, rows, columns;
   explicit Shape(const at::Tensor& x)
       : height(x.size(2)), width(x.size(3)), channels(x.size(1)), rows(height / kTile),
-        columns(width / kTile), tiles(rows * columns) {}
+        columns(width / kTile) {}
   int64_t size() const { return height * width * channels; }
+  // Row `row` of tiles, counted through all images.
+  const float* image(const float* images, int64_t row) const {
+    return images ? images + row / rows * size() : nullptr;
+  }
+  float* image(float* images, int64_t row) const { return images + row / rows * size(); }
 };
 
-// The 36 products of a tile, for some channels; `m` is (36, tiles, channels) from these on.
-inline void load_products(const float* m, int64_t step, Vector* d) {
-  for (int64_t k = 0; k < kProducts; k++) d[k] = load(m + k * step);
-}
+// Room for the 36 products of some tiles, (36, tiles, channels). A line between the products: at
+// multiples of a large power of two they would all fall into the same few lines of the cache.
+struct Products {
+  int64_t channels, step;
+  std::vector<float> values;
+  Products(int64_t tiles, int64_t channels)
+      : channels(channels), step(tiles * channels + kPanel), values(kProducts * step) {}
+  float* at(int64_t product) { return values.data() + product * step; }
+  void load_tile(int64_t tile, int64_t channel, Vector* d) const {
+    const float* p = values.data() + tile * channels + channel;
+    for (int64_t k = 0; k < kProducts; k++) d[k] = load(p + k * step);
+  }
+  void store_tile(int64_t tile, int64_t channel, const Vector* o) {
+    float* p = values.data() + tile * channels + channel;
+    for (int64_t k = 0; k < kProducts; k++) store(p + k * step, o[k]);
+  }
+};
 
-inline void store_products(const Vector* o, int64_t step, float* m) {
-  for (int64_t k = 0; k < kProducts; k++) store(m + k * step, o[k]);
-}
-
-// values (height, width, channels) -> (36, tiles, channels): B^T d B
-void transform_input(const Shape& s, const float* x, float* v, int64_t tiles, int64_t tile) {
-  for (int64_t i = 0; i < s.rows; i++)
-    for (int64_t j = 0; j < s.columns; j++, tile++)
-      for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[36], o[36];
-        for (int64_t a = 0; a < 6; a++)
-          for (int64_t b = 0; b < 6; b++) {
-            int64_t y = kTile * i - 1 + a, z = kTile * j - 1 + b;
-            bool inside = y >= 0 && y < s.height && z >= 0 && z < s.width;
-            d[6 * a + b] = inside ? load(x + (y * s.width + z) * s.channels + c) : Vector{};
-          }
-        both_ways<6, 6, by_bt>(d, o);
-        store_products(o, tiles * s.channels, v + tile * s.channels + c);
-      }
-}
-
-// (36, tiles, channels) -> values: A^T m A + bias, [at least 0], [+ added]
-void transform_output(const Shape& s, const float* m, const float* bias, bool relu,
-                      const float* added, float* y, int64_t tiles, int64_t tile) {
-  for (int64_t i = 0; i < s.rows; i++)
-    for (int64_t j = 0; j < s.columns; j++, tile++)
-      for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[36], o[16];
-        load_products(m + tile * s.channels + c, tiles * s.channels, d);
-        both_ways<6, 4, by_at>(d, o);
-        for (int64_t a = 0; a < 4; a++)
-          for (int64_t b = 0; b < 4; b++) {
-            int64_t at = ((kTile * i + a) * s.width + kTile * j + b) * s.channels + c;
-            Vector value = o[4 * a + b] + load(bias + c);
-            if (relu) value = value > 0.f ? value : Vector{};
-            if (added) value += load(added + at);
-            store(y + at, value);
-          }
-      }
-}
-
-// gradient of the results -> (36, tiles, channels): A g A^T
-void transform_output_back(const Shape& s, const float* g, float* m, int64_t tiles, int64_t tile) {
-  for (int64_t i = 0; i < s.rows; i++)
-    for (int64_t j = 0; j < s.columns; j++, tile++)
-      for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[16], o[36];
-        for (int64_t a = 0; a < 4; a++)
-          for (int64_t b = 0; b < 4; b++)
-            d[4 * a + b] = load(g + ((kTile * i + a) * s.width + kTile * j + b) * s.channels + c);
-        both_ways<4, 6, by_a>(d, o);
-        store_products(o, tiles * s.channels, m + tile * s.channels + c);
-      }
-}
-
-// (36, tiles, channels) -> gradient of the values: the overlapping sum of B v B^T, [where mask is
-// above 0], [+ added]. `rows` has room for six rows of the image and a pixel on each side.
-void transform_input_back(const Shape& s, const float* v, const float* mask, const float* added,
-                          float* rows, float* g, int64_t tiles, int64_t tile) {
-  const int64_t row = (s.width + 2) * s.channels;
-  std::fill(rows, rows + 6 * row, 0.f);
-  for (int64_t i = 0; i < s.rows; i++) {
-    for (int64_t j = 0; j < s.columns; j++, tile++)
-      for (int64_t c = 0; c < s.channels; c += kLanes) {
-        Vector d[36], o[36];
-        load_products(v + tile * s.channels + c, tiles * s.channels, d);
-        both_ways<6, 6, by_b>(d, o);
-        for (int64_t a = 0; a < 6; a++)
-          for (int64_t b = 0; b < 6; b++) {
-            float* p = rows + a * row + (kTile * j + b) * s.channels + c;
-            store(p, load(p) + o[6 * a + b]);
-          }
-      }
-    // These are the image's rows 4i-1 to 4i+4; the last two get more from the next tiles.
-    const int64_t done = i == s.rows - 1 ? 5 : 4;
-    for (int64_t a = i == 0 ? 1 : 0; a < done; a++) {
-      const int64_t base = (kTile * i - 1 + a) * s.width * s.channels;
-      for (int64_t q = 0; q < s.width * s.channels; q += kLanes) {
-        Vector value = load(rows + a * row + s.channels + q);
-        if (mask) value = load(mask + base + q) > 0.f ? value : Vector{};
-        if (added) value += load(added + base + q);
-        store(g + base + q, value);
-      }
+// Tile row i of values (height, width, channels) -> B^T d B
+void transform_input(const Shape& s, const float* x, int64_t i, Products& v, int64_t tile) {
+  for (int64_t j = 0; j < s.columns; j++, tile++)
+    for (int64_t c = 0; c < s.channels; c += kLanes) {
+      Vector d[36], o[36];
+      for (int64_t a = 0; a < 6; a++)
+        for (int64_t b = 0; b < 6; b++) {
+          int64_t y = kTile * i - 1 + a, z = kTile * j - 1 + b;
+          bool inside = y >= 0 && y < s.height && z >= 0 && z < s.width;
+          d[6 * a + b] = inside ? load(x + (y * s.width + z) * s.channels + c) : Vector{};
+        }
+      both_ways<6, 6, by_bt>(d, o);
+      v.store_tile(tile, c, o);
     }
-    std::copy(rows + 4 * row, rows + 6 * row, rows);
-    std::fill(rows + 2 * row, rows + 6 * row, 0.f);
+}
+
+// Products -> tile row i of values: A^T m A + bias, [at least 0], [+ added]
+void transform_output(const Shape& s, const Products& m, int64_t tile, int64_t i,
+                      const float* bias, bool relu, const float* added, float* y) {
+  for (int64_t j = 0; j < s.columns; j++, tile++)
+    for (int64_t c = 0; c < s.channels; c += kLanes) {
+      Vector d[36], o[16];
+      m.load_tile(tile, c, d);
+      both_ways<6, 4, by_at>(d, o);
+      for (int64_t a = 0; a < 4; a++)
+        for (int64_t b = 0; b < 4; b++) {
+          int64_t at = ((kTile * i + a) * s.width + kTile * j + b) * s.channels + c;
+          Vector value = o[4 * a + b] + load(bias + c);
+          if (relu) value = value > 0.f ? value : Vector{};
+          if (added) value += load(added + at);
+          store(y + at, value);
+        }
+    }
+}
+
+// Tile row i of the gradient of the results -> A g A^T
+void transform_output_back(const Shape& s, const float* g, int64_t i, Products& m, int64_t tile) {
+  for (int64_t j = 0; j < s.columns; j++, tile++)
+    for (int64_t c = 0; c < s.channels; c += kLanes) {
+      Vector d[16], o[36];
+      for (int64_t a = 0; a < 4; a++)
+        for (int64_t b = 0; b < 4; b++)
+          d[4 * a + b] = load(g + ((kTile * i + a) * s.width + kTile * j + b) * s.channels + c);
+      both_ways<4, 6, by_a>(d, o);
+      m.store_tile(tile, c, o);
+    }
+}
+
+// Products -> gradient of the values: the overlapping sum of B v B^T, [where mask is above 0],
+// [+ added]. Tile rows come in order; `sums` holds six rows of the image with a pixel on each side:
+// what tile row i touches, 4i-1 to 4i+4, of which the last two get more from the next.
+void transform_input_back(const Shape& s, const Products& v, int64_t tile, int64_t i,
+                          const float* mask, const float* added, float* sums, float* g) {
+  const int64_t row = (s.width + 2) * s.channels;
+  if (i == 0) {
+    std::fill(sums, sums + 6 * row, 0.f);
+  } else {
+    std::copy(sums + 4 * row, sums + 6 * row, sums);
+    std::fill(sums + 2 * row, sums + 6 * row, 0.f);
+  }
+  for (int64_t j = 0; j < s.columns; j++, tile++)
+    for (int64_t c = 0; c < s.channels; c += kLanes) {
+      Vector d[36], o[36];
+      v.load_tile(tile, c, d);
+      both_ways<6, 6, by_b>(d, o);
+      for (int64_t a = 0; a < 6; a++)
+        for (int64_t b = 0; b < 6; b++) {
+          float* p = sums + a * row + (kTile * j + b) * s.channels + c;
+          store(p, load(p) + o[6 * a + b]);
+        }
+    }
+  const int64_t done = i == s.rows - 1 ? 5 : 4;
+  for (int64_t a = i == 0 ? 1 : 0; a < done; a++) {
+    const int64_t base = (kTile * i - 1 + a) * s.width * s.channels;
+    for (int64_t q = 0; q < s.width * s.channels; q += kLanes) {
+      Vector value = load(sums + a * row + s.channels + q);
+      if (mask) value = load(mask + base + q) > 0.f ? value : Vector{};
+      if (added) value += load(added + base + q);
+      store(g + base + q, value);
+    }
   }
 }
 
@@ -206,33 +218,20 @@ inline void multiply(const float* a, int64_t ai, int64_t ap, const float* b, int
 }
 
 // (36, tiles, inside) x packed (36, outside / 16, inside, 16) -> (36, tiles, outside)
-void multiply_weights(const float* v, const float* u, int64_t tiles, int64_t inside,
-                      int64_t outside, float* m) {
+void multiply_weights(Products& v, const float* u, int64_t tiles, Products& m) {
+  const int64_t inside = v.channels, outside = m.channels;
   for (int64_t k = 0; k < kProducts; k++)
     for (int64_t j = 0; j < outside; j += kPanel)
-      multiply(v + k * tiles * inside, inside, 1, u + (k * outside + j) * inside, kPanel, tiles,
-               inside, m + k * tiles * outside + j, outside, false);
+      multiply(v.at(k), inside, 1, u + (k * outside + j) * inside, kPanel, tiles, inside,
+               m.at(k) + j, outside, false);
 }
 
-// Images that go through all steps together: enough for products with many rows, few enough for the
-// cache, and at least one group for each thread.
-struct Groups {
-  int64_t images, most, number;
-  Groups(int64_t images, int64_t tiles)
-      : images(images),
-        most(std::clamp<int64_t>(kTilesTogether / tiles, 1,
-                                 std::max<int64_t>(images / at::get_num_threads(), 1))),
-        number((images + most - 1) / most) {}
-  int64_t first(int64_t group) const { return group * most; }
-  int64_t end(int64_t group) const { return std::min(images, (group + 1) * most); }
-};
+// Rows of tiles that go through all steps together: enough for products with many rows, few enough
+// for the cache. They may be of several images.
+int64_t rows_together(const Shape& s) { return std::max<int64_t>(kTilesTogether / s.columns, 1); }
 
 const float* data(const c10::optional<at::Tensor>& tensor) {
   return tensor ? tensor->const_data_ptr<float>() : nullptr;
-}
-
-const float* image(const float* images, int64_t number, const Shape& shape) {
-  return images ? images + number * shape.size() : nullptr;
 }
 
 }  // namespace
@@ -241,22 +240,19 @@ const float* image(const float* images, int64_t number, const Shape& shape) {
 void forward(const at::Tensor& features, const at::Tensor& weights, const at::Tensor& bias,
              bool relu, const c10::optional<at::Tensor>& added, at::Tensor& result) {
   const Shape in(features), out(result);
-  const Groups groups(features.size(0), in.tiles);
   const float *x = features.const_data_ptr<float>(), *plus = data(added);
   float* y = result.data_ptr<float>();
-  at::parallel_for(0, groups.number, 1, [&](int64_t begin, int64_t stop) {
-    std::vector<float> v(kProducts * groups.most * in.tiles * in.channels);
-    std::vector<float> m(kProducts * groups.most * out.tiles * out.channels);
-    for (int64_t g = begin; g < stop; g++) {
-      const int64_t first = groups.first(g), end = groups.end(g);
-      const int64_t tiles = (end - first) * in.tiles;
-      for (int64_t n = first; n < end; n++)
-        transform_input(in, x + n * in.size(), v.data(), tiles, (n - first) * in.tiles);
-      multiply_weights(v.data(), weights.const_data_ptr<float>(), tiles, in.channels, out.channels,
-                       m.data());
-      for (int64_t n = first; n < end; n++)
-        transform_output(out, m.data(), bias.const_data_ptr<float>(), relu, image(plus, n, out),
-                         y + n * out.size(), tiles, (n - first) * in.tiles);
+  const int64_t together = rows_together(in);
+  at::parallel_for(0, features.size(0), 1, [&](int64_t begin, int64_t stop) {
+    Products v(together * in.columns, in.channels), m(together * in.columns, out.channels);
+    for (int64_t first = begin * in.rows; first < stop * in.rows; first += together) {
+      const int64_t end = std::min(first + together, stop * in.rows);
+      for (int64_t r = first; r < end; r++)
+        transform_input(in, in.image(x, r), r % in.rows, v, (r - first) * in.columns);
+      multiply_weights(v, weights.const_data_ptr<float>(), (end - first) * in.columns, m);
+      for (int64_t r = first; r < end; r++)
+        transform_output(out, m, (r - first) * in.columns, r % in.rows,
+                         bias.const_data_ptr<float>(), relu, out.image(plus, r), out.image(y, r));
     }
   });
 }
@@ -268,35 +264,33 @@ void backward(const at::Tensor& features, const at::Tensor& gradient, const at::
               const c10::optional<at::Tensor>& mask, const c10::optional<at::Tensor>& added,
               at::Tensor& features_gradient, at::Tensor& weights_gradient) {
   const Shape in(features), out(gradient);
-  const Groups groups(features.size(0), in.tiles);
   const float *x = features.const_data_ptr<float>(), *dy = gradient.const_data_ptr<float>();
   const float *where = data(mask), *plus = data(added);
   float* dx = features_gradient.data_ptr<float>();
+  const int64_t together = rows_together(in);
   // One sum a thread, added in order: the same bits in every run.
   std::vector<std::vector<float>> sums(at::get_num_threads());
-  at::parallel_for(0, groups.number, 1, [&](int64_t begin, int64_t stop) {
-    std::vector<float> v(kProducts * groups.most * in.tiles * in.channels);
-    std::vector<float> m(kProducts * groups.most * out.tiles * out.channels);
+  at::parallel_for(0, features.size(0), 1, [&](int64_t begin, int64_t stop) {
+    Products v(together * in.columns, in.channels), m(together * in.columns, out.channels);
     std::vector<float> rows(6 * (in.width + 2) * in.channels);
     std::vector<float>& sum = sums[at::get_thread_num()];
     sum.resize(weights_gradient.numel());
-    for (int64_t g = begin; g < stop; g++) {
-      const int64_t first = groups.first(g), end = groups.end(g);
-      const int64_t tiles = (end - first) * in.tiles;
-      for (int64_t n = first; n < end; n++) {
-        transform_input(in, x + n * in.size(), v.data(), tiles, (n - first) * in.tiles);
-        transform_output_back(out, dy + n * out.size(), m.data(), tiles, (n - first) * in.tiles);
+    for (int64_t first = begin * in.rows; first < stop * in.rows; first += together) {
+      const int64_t end = std::min(first + together, stop * in.rows);
+      const int64_t tiles = (end - first) * in.columns;
+      for (int64_t r = first; r < end; r++) {
+        const int64_t tile = (r - first) * in.columns;
+        transform_input(in, in.image(x, r), r % in.rows, v, tile);
+        transform_output_back(out, out.image(dy, r), r % in.rows, m, tile);
       }
       for (int64_t k = 0; k < kProducts; k++)
         for (int64_t j = 0; j < out.channels; j += kPanel)
-          multiply(v.data() + k * tiles * in.channels, 1, in.channels,
-                   m.data() + k * tiles * out.channels + j, out.channels, in.channels, tiles,
+          multiply(v.at(k), 1, in.channels, m.at(k) + j, out.channels, in.channels, tiles,
                    sum.data() + k * in.channels * out.channels + j, out.channels, true);
-      multiply_weights(m.data(), weights.const_data_ptr<float>(), tiles, out.channels, in.channels,
-                       v.data());
-      for (int64_t n = first; n < end; n++)
-        transform_input_back(in, v.data(), image(where, n, in), image(plus, n, in), rows.data(),
-                             dx + n * in.size(), tiles, (n - first) * in.tiles);
+      multiply_weights(m, weights.const_data_ptr<float>(), tiles, v);
+      for (int64_t r = first; r < end; r++)
+        transform_input_back(in, v, (r - first) * in.columns, r % in.rows, in.image(where, r),
+                             in.image(plus, r), rows.data(), in.image(dx, r));
     }
   });
   weights_gradient.zero_();
