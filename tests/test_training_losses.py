@@ -8,6 +8,7 @@ import torch
 from skimage.metrics import mean_squared_error
 
 from training.losses import adversarial_loss, discriminator_loss, pixel_loss
+from training.metrics import psnr_b
 
 
 def patches() -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,6 +40,26 @@ def test_every_patch_counts_the_same_in_log_l2() -> None:
         float(pixel_loss("log_l2", restored[i : i + 1], pristine[i : i + 1])) for i in range(3)
     ]
     assert together == pytest.approx(np.mean(alone))
+
+
+def test_log_l2_blocks_is_psnr_b_in_another_unit() -> None:
+    # A flat original has no steps of its own, so all of PSNR-B's blocking counts.
+    pristine = np.full((24, 40), 128, np.uint8)
+    blocks = np.random.default_rng(0).integers(-9, 10, (3, 5)).repeat(8, 0).repeat(8, 1)
+    restored = (pristine + blocks).astype(np.uint8)
+    error = 10 ** (-psnr_b(restored, pristine) / 10)
+    assert error > 1.5 * mean_squared_error(restored / 255, pristine / 255)
+    images = (torch.from_numpy(image / 255).float()[None, None] for image in (restored, pristine))
+    assert float(pixel_loss("log_l2_blocks", *images)) == pytest.approx(np.log(error + 3e-4))
+
+
+def test_steps_that_the_original_has_do_not_count_as_blocks() -> None:
+    pristine = torch.rand(2, 1, 3, 5, generator=torch.Generator().manual_seed(0))
+    pristine = pristine.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    restored = 0.5 + 0.9 * (pristine - 0.5)
+    assert pixel_loss("log_l2_blocks", restored, pristine) == pixel_loss(
+        "log_l2", restored, pristine
+    )
 
 
 def test_l2_and_l1_are_numpys_means() -> None:

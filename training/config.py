@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from training.generator import UNetConfig
 from training.paper_networks import PaperGeneratorConfig
 
 GeneratorConfig = UNetConfig | PaperGeneratorConfig
+
+PixelLoss = Literal["l2", "log_l2", "log_l2_blocks", "l1", "charbonnier"]
+"""What :func:`training.losses.pixel_loss` can measure by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +142,7 @@ class TrainingConfig:
     optimizer: OptimizerConfig
     """Of the generator."""
 
-    pixel_loss: Literal["l2", "log_l2", "l1", "charbonnier"] = "l2"
+    pixel_loss: PixelLoss = "l2"
     """``l2`` is the paper's; the others are explained in :mod:`training.losses`."""
 
     pixel_weight: float = 1.0
@@ -183,11 +186,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.pixel_loss not in ("l2", "log_l2", "l1", "charbonnier"):
-            raise ValueError(
-                "pixel_loss: expected 'l2', 'log_l2', 'l1' or 'charbonnier', "
-                f"got {self.pixel_loss!r}"
-            )
+        if self.pixel_loss not in get_args(PixelLoss):
+            kinds = ", ".join(map(repr, get_args(PixelLoss)))
+            raise ValueError(f"pixel_loss: expected one of {kinds}, got {self.pixel_loss!r}")
         if self.pixel_weight <= 0:
             raise ValueError(f"pixel_weight: expected > 0, got {self.pixel_weight}")
         if self.patch_size < 32 or self.patch_size % 16:

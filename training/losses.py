@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from training.config import PixelLoss
+from training.degradation import DCT_BLOCK
 
 # About 35 dB: below this error the logarithm's weight for a patch stops to rise, or pictures that
 # need nearly nothing would outvote all others.
@@ -18,21 +21,23 @@ _LOG_EPSILON = 3e-4
 _CHARBONNIER_EPSILON = 1e-3
 
 
-def pixel_loss(
-    kind: Literal["l2", "log_l2", "l1", "charbonnier"], restored: Tensor, pristine: Tensor
-) -> Tensor:
+def pixel_loss(kind: PixelLoss, restored: Tensor, pristine: Tensor) -> Tensor:
     """Return the mean difference over all pixels, values in [0, 1].
 
     ``l2`` is the mean squared error; ``log_l2`` the mean over the patches of ln(MSE + ε), which is
     the negative PSNR in another unit, so that every patch counts the same, whatever its quality and
-    detail; ``l1`` the mean absolute error; ``charbonnier`` a smooth L1 (Charbonnier et al., ICIP
-    1994), the mean of sqrt(d² + ε²).
+    detail; ``log_l2_blocks`` the same of PSNR-B's error (:func:`training.metrics.psnr_b`), as far
+    as blocks stand out more than in the pristine patch; ``l1`` the mean absolute error;
+    ``charbonnier`` a smooth L1 (Charbonnier et al., ICIP 1994), the mean of sqrt(d² + ε²).
     """
     difference = restored - pristine
     if kind == "l2":
         return difference.square().mean()
-    if kind == "log_l2":
-        return torch.log(difference.square().mean(dim=(1, 2, 3)) + _LOG_EPSILON).mean()
+    if kind in ("log_l2", "log_l2_blocks"):
+        error = difference.square().mean(dim=(1, 2, 3))
+        if kind == "log_l2_blocks":
+            error = error + F.relu(_blocking(restored) - _blocking(pristine))
+        return torch.log(error + _LOG_EPSILON).mean()
     if kind == "l1":
         return difference.abs().mean()
     return torch.sqrt(difference.square() + _CHARBONNIER_EPSILON**2).mean()
@@ -50,3 +55,19 @@ def discriminator_loss(pristine_logits: Tensor, restored_logits: Tensor) -> Tens
         restored_logits, torch.zeros_like(restored_logits)
     )
     return pristine + restored
+
+
+def _blocking(images: Tensor) -> Tensor:
+    """Return by how much squared steps between blocks exceed those inside, as PSNR-B weighs it."""
+    between, steps, pairs_between, pairs = torch.zeros(()), torch.zeros(()), 0, 0
+    height, width = images.shape[2:]
+    for dim, across in ((2, width), (3, height)):
+        squares = images.diff(dim=dim).square()
+        lines = torch.arange(DCT_BLOCK - 1, squares.shape[dim], DCT_BLOCK, device=images.device)
+        between = between + squares.index_select(dim, lines).sum(dim=(1, 2, 3))
+        steps = steps + squares.sum(dim=(1, 2, 3))
+        pairs_between += len(lines) * across
+        pairs += squares.shape[dim] * across
+    weight = math.log2(DCT_BLOCK) / math.log2(min(height, width))
+    inside = (steps - between) / (pairs - pairs_between)
+    return weight * (between / pairs_between - inside)
