@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
+
+from argan_plugin.whole_file import written_whole
 
 COLUMNS = (
     "iteration",
@@ -46,11 +49,13 @@ class RunLog:
     def __init__(self, folder: Path, iteration: int) -> None:
         self.folder = folder
         self.path = folder / "log.csv"
-        kept = read_log(self.path) if self.path.exists() else []
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(row for row in kept if row["iteration"] <= iteration)
+        kept = _rows(self.path) if self.path.exists() else []
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, COLUMNS)
+        writer.writeheader()
+        writer.writerows(row for row in kept if float(row["iteration"]) <= iteration)
+        with written_whole(self.path, overwrite=True) as file:
+            file.write(text.getvalue().encode())
         self.events = SummaryWriter(folder / "tensorboard", purge_step=iteration + 1)
 
     def write(self, values: Mapping[str, float]) -> None:
@@ -83,11 +88,7 @@ class RunLog:
 
 def read_log(path: Path) -> list[dict[str, float]]:
     """Return the rows of a ``log.csv``; empty cells are left out."""
-    with path.open(newline="") as file:
-        return [
-            {name: float(cell) for name, cell in row.items() if cell}
-            for row in csv.DictReader(file)
-        ]
+    return [{name: float(cell) for name, cell in row.items() if cell} for row in _rows(path)]
 
 
 def plot(folders: Sequence[Path], target: Path) -> None:
@@ -97,14 +98,23 @@ def plot(folders: Sequence[Path], target: Path) -> None:
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     quality, loss = figure.subplots(1, 2)
+    losses: list[float] = []
     for folder in folders:
         rows = read_log(folder / "log.csv")
         for axes, column in ((quality, "psnr_q10"), (loss, "pixel")):
             points = [(row["hours"], row[column]) for row in rows if column in row]
             axes.plot(*zip(*points, strict=True), label=folder.name)
+        losses += [row["pixel"] for row in rows if "pixel" in row]
     quality.set(xlabel="hours", ylabel="validation PSNR at q = 10 (dB)")
-    loss.set(xlabel="hours", ylabel="pixel loss", yscale="log")
+    # log_l2 is a logarithm already, and negative
+    scale = "log" if min(losses, default=1.0) > 0 else "linear"
+    loss.set(xlabel="hours", ylabel="pixel loss", yscale=scale)
     for axes in (quality, loss):
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(target, dpi=120)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
