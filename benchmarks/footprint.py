@@ -44,8 +44,8 @@ MACHINES = {
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-26",
-        start="2,550 iterations by `l2` from random weights (docs/experiments.md)",
-        hours_before=0.45,
+        start="the seventh run's, by way of 5,100 iterations by `log_l2` (docs/experiments.md)",
+        hours_before=3.14,
     ),
     "argan-texture": Machine(
         processor="Intel Sapphire Rapids, this run AMD EPYC, one thread; shared with other work",
