@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from argan_plugin.jpeg import round_trip
 from training.config import DegradationConfig
 from training.degradation import MARGIN, degrade, source_size
+from training.drawings import draw
 
 SIZE = 64
 
@@ -99,6 +100,50 @@ def test_drawings_have_flat_grounds_and_hard_edges() -> None:
     assert edges > 20
 
 
+def test_drawings_have_a_share_of_clean_pairs_of_their_own() -> None:
+    # at qualities that change every drawing but a plain ground
+    for clean, clean_drawings in ((0.0, 1.0), (1.0, 0.0)):
+        config = DegradationConfig(
+            quality=(5, 6), drawings=1.0, clean=clean, clean_drawings=clean_drawings
+        )
+        equal = np.mean([(a == b).all() for a, b in pairs(config)])
+        assert equal == 1.0 if clean_drawings else equal < 0.5
+
+
+def test_drawings_are_saved_at_any_quality_alike() -> None:
+    low, leaning = (
+        DegradationConfig(quality=(5, 95), drawings=1.0, low_quality_bias=bias)
+        for bias in (1.0, 3.0)
+    )
+    for (a, b), (c, d) in zip(pairs(low), pairs(leaning), strict=True):
+        assert (a == c).all()
+        assert (b == d).all()
+
+
+def test_some_drawings_are_even_bars_of_any_thickness() -> None:
+    source = photo(96)
+    drawings = [draw(source, np.random.default_rng(n)) for n in range(400)]
+    thickness = set()
+    for drawing in drawings:
+        edges = np.flatnonzero(np.diff(drawing[0].astype(int)))
+        runs = np.unique(np.diff(edges))
+        if len(np.unique(drawing)) == 2 and len(edges) > 2 and len(runs) == 1:
+            thickness.add(int(runs[0]))
+    assert thickness > {1, 2, 4, 8}
+
+
+def test_some_gradients_are_steep() -> None:
+    # over 64 pixels and more, ramps from end to end have four levels a pixel at most
+    source = photo(96)
+    steps = []
+    for n in range(400):
+        drawing = draw(source, np.random.default_rng(n)).astype(int)
+        step = max(np.abs(np.diff(drawing)).max(), np.abs(np.diff(drawing, axis=0)).max())
+        if len(np.unique(drawing)) > 8 and step < 32:
+            steps.append(step)
+    assert max(steps) > 8
+
+
 def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:
     source = photo(SIZE + MARGIN)
     compressed, _ = degrade(source, SIZE, DegradationConfig(resized=1.0), np.random.default_rng(0))
@@ -107,7 +152,13 @@ def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("quality", (0, 50)), ("quality", (60, 50)), ("clean", 1.5), ("low_quality_bias", 0)],
+    [
+        ("quality", (0, 50)),
+        ("quality", (60, 50)),
+        ("clean", 1.5),
+        ("clean_drawings", -1),
+        ("low_quality_bias", 0),
+    ],
 )
 def test_nonsense_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):

@@ -41,7 +41,11 @@ class DegradationConfig:
     """Share of the compressions with quantization tables other than libjpeg's."""
 
     drawings: float = 0.0
-    """Share of the sources on which text and line art is drawn (:mod:`training.drawings`)."""
+    """Share of the sources on which text and line art is drawn (:mod:`training.drawings`). Their
+    qualities are uniform: screenshots and figures are rarely saved as low as photographs."""
+
+    clean_drawings: float = 0.0
+    """Share of these pairs without any compression, in place of ``clean``."""
 
     studio_range: float = 0.0
     """Share with luma in 16..235 (ITU-R BT.601), the scale of the literature's test figures."""
@@ -60,11 +64,13 @@ class DegradationConfig:
             "resized",
             "other_tables",
             "drawings",
+            "clean_drawings",
             "studio_range",
         ):
             _check_share(name, getattr(self, name))
         _check_share(
-            "clean + recompressed + resized", self.clean + self.recompressed + self.resized
+            "the larger of clean and clean_drawings, + recompressed + resized",
+            max(self.clean, self.clean_drawings) + self.recompressed + self.resized,
         )
 
 

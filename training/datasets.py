@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,7 +229,10 @@ def smallest_side(config: TrainingConfig) -> int:
 
 
 def validation_crops(
-    store: PictureStore, numbers: Sequence[int], side: int = 256, most: int = 24
+    store: PictureStore | Mapping[int, Luma],
+    numbers: Sequence[int],
+    side: int = 256,
+    most: int = 24,
 ) -> Iterator[Luma]:
     """Yield the centres of at most ``most`` pictures, sides multiples of 16."""
     for number in numbers[:: max(1, -(-len(numbers) // most))]:

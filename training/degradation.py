@@ -8,6 +8,7 @@ between two; none; quantization tables that are not libjpeg's; text and line art
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,7 @@ def degrade(
     """
     if config.drawings and rng.random() < config.drawings:
         source = draw(source, rng)
+        config = replace(config, clean=config.clean_drawings, low_quality_bias=1.0)
     if rng.random() < config.studio_range:
         source = np.rint(16 + source * np.float32(219 / 255)).astype(np.uint8)
     kind = rng.random()

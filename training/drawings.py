@@ -23,12 +23,16 @@ _DITHERED_SHARE = 0.1  # the whole source in black and white, as scans and old p
 _MOST_PERIOD = 4
 # Nothing but a plain ground or a gradient: a white page must come back white up to its edges.
 _BARE_SHARE = 0.4
+_STEEPEST = 8.0  # as a ramp over an eighth of the patch: small pictures and buttons have such
+_GRATING_SHARE = 0.2  # nothing but even bars: what is periodic is most easily taken for a trace
+_MOST_BANDS = 6
+_WIDEST_BAR = 12
 _FONT_SIZES = (8, 40)
 _CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
 
 
 def draw(source: Luma, rng: np.random.Generator) -> Luma:
-    """Return ``source`` dithered, a plain ground, or what :func:`draw_marks` gives.
+    """Return ``source`` dithered, a plain ground, even bars, or what :func:`draw_marks` gives.
 
     Parameters
     ----------
@@ -46,6 +50,8 @@ def draw(source: Luma, rng: np.random.Generator) -> Luma:
         return np.asarray(Image.fromarray(source).convert("1").convert("L"))
     if rng.random() < _BARE_SHARE:
         return _ground(source.shape, rng)
+    if rng.random() < _GRATING_SHARE:
+        return _grating(source.shape, rng)
     return draw_marks(source, rng)
 
 
@@ -66,16 +72,29 @@ def draw_marks(source: Luma, rng: np.random.Generator) -> Luma:
 
 
 def _ground(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
-    """Return a plain ground or, every second time, a linear gradient."""
+    """Return a plain ground or, two times of three, a linear gradient, often between plain ends."""
     first, last = _shade(rng), _shade(rng)
-    if rng.random() < 0.5:
+    if rng.random() < 1 / 3:
         return np.full(shape, first, np.uint8)
     angle = rng.uniform(0, 2 * np.pi)
     height, width = shape
     along = np.add.outer(np.sin(angle) * np.arange(height), np.cos(angle) * np.arange(width))
     share = (along - along.min()) / np.ptp(along)
+    steepness = _STEEPEST ** rng.random()
+    share = ((share - rng.random()) * steepness + 0.5).clip(0, 1)
     ground: Luma = np.rint(first + (last - first) * share).astype(np.uint8)
     return ground
+
+
+def _grating(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
+    """Return sharp bars of two greys over the whole picture, in bands of one thickness each."""
+    height, width = shape
+    shades = np.array([_shade(rng), _shade(rng)], np.uint8)
+    bands = int(rng.integers(1, _MOST_BANDS + 1))
+    thickness = rng.integers(1, _WIDEST_BAR + 1, size=(bands, 1))
+    phase = rng.integers(2 * _WIDEST_BAR, size=(bands, 1)) if rng.random() < 0.5 else 0
+    rows = shades[(np.arange(width) + phase) // thickness % 2]
+    return np.ascontiguousarray(rows[np.arange(height) * bands // height])
 
 
 def _shade(rng: np.random.Generator) -> int:

@@ -1,0 +1,138 @@
+"""Compare weights before one of them is shipped: what docs/experiments.md decides by.
+
+``python -m benchmarks.candidates WEIGHTS... --images PICTURES``, with the folder that they were
+trained on: the validation pictures alone are restored, and what code draws. The networks alone run,
+without the bound of a file's steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+from tqdm import tqdm
+
+from argan_plugin.jpeg import round_trip
+from benchmarks import drawn_pictures
+from training.datasets import find_pictures, read_luma, split_names, validation_crops
+from training.evaluate import Restorer, open_restorer
+from training.metrics import psnr, psnr_b
+from training.recipes import fidelity
+from training.validation import QUALITIES
+
+Luma = NDArray[np.uint8]
+
+_SIZES = ((64, 64), (48, 80), (100, 93))
+_GRADIENTS = 120
+_SEED = 2026
+_DRAWN = (drawn_pictures.text, drawn_pictures.line_art, drawn_pictures.bars, drawn_pictures.dots)
+_DRAWN_QUALITIES = (10, 40, 75, 90)
+
+
+def validation_pictures(folder: Path) -> list[Luma]:
+    """Return the crops that a run on ``folder`` validates by."""
+    paths = find_pictures(folder)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    _, kept = split_names(names, fidelity().validation_share)
+    return list(validation_crops({number: read_luma(paths[number]) for number in kept}, kept))
+
+
+def gradients() -> Iterator[Luma]:
+    """Yield linear gradients between random greys, at random angles, uint8 ``(height, width)``."""
+    rng = np.random.default_rng(_SEED)
+    for number in range(_GRADIENTS):
+        height, width = _SIZES[number % len(_SIZES)]
+        angle = rng.uniform(0, 2 * np.pi)
+        along = np.add.outer(np.sin(angle) * np.arange(height), np.cos(angle) * np.arange(width))
+        share = (along - along.min()) / np.ptp(along)
+        first, last = rng.integers(0, 256, 2)
+        yield np.rint(first + (last - first) * share).astype(np.uint8)
+
+
+def photographs(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
+    """Return mean PSNR and PSNR-B in dB at all qualities, and of pristine crops to themselves.
+
+    A pristine crop that comes back exactly counts as 60 dB, as in a run's log.
+    """
+    ratios, with_blocks = [], []
+    for quality in QUALITIES:
+        pairs = [(restorer(round_trip(crop, quality=quality)), crop) for crop in crops]
+        ratios.append(float(np.mean([psnr(*pair) for pair in pairs])))
+        with_blocks.append(float(np.mean([psnr_b(*pair) for pair in pairs])))
+    pristine = np.mean([min(psnr(restorer(crop), crop), 60.0) for crop in crops])
+    return {
+        f"PSNR, q = {' / '.join(map(str, QUALITIES))}": _joined(ratios, ".3f"),
+        "PSNR-B": _joined(with_blocks, ".3f"),
+        "pristine": f"{pristine:.1f}",
+    }
+
+
+def plain(restorer: Restorer) -> dict[str, str]:
+    """Return how many plain greys and gradients change by more than a level, and the mean shift."""
+    greys = [np.full(size, grey, np.uint8) for size in _SIZES for grey in range(256)]
+    row = {}
+    for kind, pictures in (("greys", greys), ("gradients", list(gradients()))):
+        changes = [restorer(picture).astype(int) - picture for picture in pictures]
+        worst = [int(np.abs(change).max()) for change in changes]
+        shift = max(abs(float(change.mean())) for change in changes)
+        row[f"{kind} off by more than 1"] = (
+            f"{sum(level > 1 for level in worst)} of {len(worst)} (at most {max(worst)})"
+        )
+        row[f"largest mean change of {kind}"] = f"{shift:.3f}"
+    return row
+
+
+def drawn(restorer: Restorer) -> dict[str, str]:
+    """Return by drawing the gain in PSNR, in dB."""
+    row = {}
+    for draw in _DRAWN:
+        original = draw()
+        gains = []
+        for quality in _DRAWN_QUALITIES:
+            given = round_trip(original, quality=quality)
+            gains.append(psnr(restorer(given), original) - psnr(given, original))
+        qualities = " / ".join(map(str, _DRAWN_QUALITIES))
+        row[f"{draw.__name__}, gain at q = {qualities}"] = _joined(gains, "+.2f")
+    return row
+
+
+def compare(weights: Sequence[str | Path], folder: Path) -> str:
+    """Return a Markdown table with a column for each of the weights."""
+    crops = validation_pictures(folder)
+    columns = []
+    for path in tqdm(weights, desc="Measuring", disable=None):
+        restorer = open_restorer(path)
+        columns.append(photographs(restorer, crops) | plain(restorer) | drawn(restorer))
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
+    headers = ["", *(Path(path).stem for path in weights)]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _joined(values: Sequence[float], form: str) -> str:
+    return " / ".join(format(value, form) for value in values)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.candidates",
+        description="Compare weights on validation pictures, plain grounds and drawings.",
+    )
+    parser.add_argument(
+        "weights", nargs="+", metavar="MODEL", help=".safetensors, .onnx or the name of a model"
+    )
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="DIR", help="the training pictures"
+    )
+    options = parser.parse_args(arguments)
+    print(compare(options.weights, options.images))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
