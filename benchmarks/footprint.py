@@ -43,9 +43,9 @@ MACHINES = {
         processor="AMD EPYC",
         cores=2,
         memory_gib=(2, 24),
-        date="2026-11-26",
-        start="the seventh run's, by way of 5,100 iterations by `log_l2` (docs/experiments.md)",
-        hours_before=3.14,
+        date="2026-11-27",
+        start="the eighth run's weights, shipped before (docs/experiments.md)",
+        hours_before=4.58,
     ),
     "argan-texture": Machine(
         processor="Intel Sapphire Rapids, this run AMD EPYC, one thread; shared with other work",
