@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from argan_plugin.jpeg import round_trip
 from benchmarks import drawn_pictures
-from training.datasets import find_pictures, read_luma, split_names, validation_crops
+from training.datasets import kept_pictures, validation_crops
+from training.drawings import ramp
 from training.evaluate import Restorer, open_restorer
 from training.metrics import psnr, psnr_b
 from training.recipes import fidelity
-from training.validation import QUALITIES
+from training.validation import QUALITIES, mean_psnr
 
 Luma = NDArray[np.uint8]
 
@@ -36,20 +37,15 @@ _DRAWN_QUALITIES = (10, 40, 75, 90)
 
 def validation_pictures(folder: Path) -> list[Luma]:
     """Return the crops that a run on ``folder`` validates by."""
-    paths = find_pictures(folder)
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    _, kept = split_names(names, fidelity().validation_share)
-    return list(validation_crops({number: read_luma(paths[number]) for number in kept}, kept))
+    kept = list(kept_pictures(folder, fidelity().validation_share).values())
+    return list(validation_crops(kept, range(len(kept))))
 
 
 def gradients() -> Iterator[Luma]:
     """Yield linear gradients between random greys, at random angles, uint8 ``(height, width)``."""
     rng = np.random.default_rng(_SEED)
     for number in range(_GRADIENTS):
-        height, width = _SIZES[number % len(_SIZES)]
-        angle = rng.uniform(0, 2 * np.pi)
-        along = np.add.outer(np.sin(angle) * np.arange(height), np.cos(angle) * np.arange(width))
-        share = (along - along.min()) / np.ptp(along)
+        share = ramp(_SIZES[number % len(_SIZES)], rng.uniform(0, 2 * np.pi))
         first, last = rng.integers(0, 256, 2)
         yield np.rint(first + (last - first) * share).astype(np.uint8)
 
@@ -62,9 +58,9 @@ def photographs(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
     ratios, with_blocks = [], []
     for quality in QUALITIES:
         pairs = [(restorer(round_trip(crop, quality=quality)), crop) for crop in crops]
-        ratios.append(float(np.mean([psnr(*pair) for pair in pairs])))
+        ratios.append(mean_psnr(pairs))
         with_blocks.append(float(np.mean([psnr_b(*pair) for pair in pairs])))
-    pristine = np.mean([min(psnr(restorer(crop), crop), 60.0) for crop in crops])
+    pristine = mean_psnr((restorer(crop), crop) for crop in crops)
     return {
         f"PSNR, q = {' / '.join(map(str, QUALITIES))}": _joined(ratios, ".3f"),
         "PSNR-B": _joined(with_blocks, ".3f"),

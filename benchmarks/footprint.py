@@ -163,6 +163,12 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
         ("resized between two compressions", f"{degradation.resized:.0%}"),
         ("not compressed", f"{degradation.clean:.0%}"),
         ("text, line art and plain grounds drawn by code", f"{degradation.drawings:.0%}"),
+        # 0 in weights of before it could be set: then it was as of the others
+        *(
+            [("of these, not compressed", f"{degradation.clean_drawings:.0%}")]
+            if degradation.clean_drawings
+            else []
+        ),
         ("luma in studio range", f"{degradation.studio_range:.0%}"),
     ]
 

@@ -23,7 +23,7 @@ from argan_plugin.inspection import WORTHWHILE_UP_TO
 from argan_plugin.model import RestorationModel
 from argan_plugin.restore_file import Settings, restore_file
 from benchmarks.command import run
-from training.datasets import find_pictures, read_luma, split_names
+from training.datasets import kept_pictures
 from training.drawings import draw_marks
 from training.metrics import psnr, ssimulacra2
 from training.recipes import fidelity
@@ -77,10 +77,8 @@ class Row:
 
 def originals(folder: Path) -> Iterator[tuple[str, list[Luma]]]:
     """Yield kinds of pictures that never were compressed, uint8 (height, width) each."""
-    pictures = find_pictures(folder)
-    names = [path.relative_to(folder).as_posix() for path in pictures]
-    _, kept = split_names(names, fidelity().validation_share)
-    lumas = {names[number]: _middle(read_luma(pictures[number])) for number in kept}
+    kept = kept_pictures(folder, fidelity().validation_share)
+    lumas = {name: _middle(luma) for name, luma in kept.items()}
     screens = [luma for name, luma in lumas.items() if name.startswith("screenshots/")]
     photographs = [luma for name, luma in lumas.items() if not name.startswith("screenshots/")]
     yield "photographs", photographs

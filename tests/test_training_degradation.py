@@ -133,7 +133,7 @@ def test_some_drawings_are_even_bars_of_any_thickness() -> None:
 
 
 def test_some_gradients_are_steep() -> None:
-    # over 64 pixels and more, ramps from end to end have four levels a pixel at most
+    # over all of the 96 pixels, a ramp from end to end has three levels a pixel at most
     source = photo(96)
     steps = []
     for n in range(400):

@@ -42,7 +42,7 @@ class DegradationConfig:
 
     drawings: float = 0.0
     """Share of the sources on which text and line art is drawn (:mod:`training.drawings`). Their
-    qualities are uniform: screenshots and figures are rarely saved as low as photographs."""
+    qualities are uniform: text and lines shall come out better at high ones, too."""
 
     clean_drawings: float = 0.0
     """Share of these pairs without any compression, in place of ``clean``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +150,13 @@ def split_names(names: Sequence[str], share: float) -> tuple[list[int], list[int
     return sorted(order[limit:]) or order, sorted(order[:limit])
 
 
+def kept_pictures(folder: Path, share: float) -> dict[str, Luma]:
+    """Return the luma of the pictures below ``folder`` that a run keeps to validate by, by name."""
+    paths = find_pictures(folder)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return {names[number]: read_luma(paths[number]) for number in split_names(names, share)[1]}
+
+
 class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
     """Item i is this process's share of the batch of iteration i.
 
@@ -229,7 +236,7 @@ def smallest_side(config: TrainingConfig) -> int:
 
 
 def validation_crops(
-    store: PictureStore | Mapping[int, Luma],
+    store: PictureStore | Sequence[Luma],
     numbers: Sequence[int],
     side: int = 256,
     most: int = 24,

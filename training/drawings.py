@@ -71,17 +71,21 @@ def draw_marks(source: Luma, rng: np.random.Generator) -> Luma:
     return np.asarray(image.reduce(scale) if scale > 1 else image)
 
 
+def ramp(shape: tuple[int, ...], angle: float) -> NDArray[np.float64]:
+    """Return what rises linearly from 0 to 1 over ``(height, width)``, ``angle`` in radians."""
+    height, width = shape
+    along = np.add.outer(np.sin(angle) * np.arange(height), np.cos(angle) * np.arange(width))
+    rising: NDArray[np.float64] = (along - along.min()) / np.ptp(along)
+    return rising
+
+
 def _ground(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
     """Return a plain ground or, two times of three, a linear gradient, often between plain ends."""
     first, last = _shade(rng), _shade(rng)
     if rng.random() < 1 / 3:
         return np.full(shape, first, np.uint8)
-    angle = rng.uniform(0, 2 * np.pi)
-    height, width = shape
-    along = np.add.outer(np.sin(angle) * np.arange(height), np.cos(angle) * np.arange(width))
-    share = (along - along.min()) / np.ptp(along)
     steepness = _STEEPEST ** rng.random()
-    share = ((share - rng.random()) * steepness + 0.5).clip(0, 1)
+    share = ((ramp(shape, rng.uniform(0, 2 * np.pi)) - rng.random()) * steepness + 0.5).clip(0, 1)
     ground: Luma = np.rint(first + (last - first) * share).astype(np.uint8)
     return ground
 

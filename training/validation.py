@@ -47,12 +47,12 @@ class Validation:
         for quality, inputs in self.compressed.items():
             outputs = [restore_luma(network, image, device) for image in inputs]
             pairs = zip(outputs, self.pristine, strict=True)
-            scores[f"psnr_q{quality}"] = _mean_psnr(pairs)
+            scores[f"psnr_q{quality}"] = mean_psnr(pairs)
             if quality == QUALITIES[0]:
                 triples = zip(inputs, outputs, self.pristine, strict=True)
                 samples = [triple for triple, _ in zip(triples, range(_SAMPLES), strict=False)]
         untouched = ((restore_luma(network, crop, device), crop) for crop in self.pristine)
-        scores["psnr_clean"] = _mean_psnr(untouched)
+        scores["psnr_clean"] = mean_psnr(untouched)
         return scores, samples
 
 
@@ -65,5 +65,6 @@ def restore_luma(network: nn.Module, image: Luma, device: torch.device) -> Luma:
     return rounded
 
 
-def _mean_psnr(pairs: Iterable[tuple[Luma, Luma]]) -> float:
+def mean_psnr(pairs: Iterable[tuple[Luma, Luma]]) -> float:
+    """Return the mean PSNR in dB of pictures to their references; equal ones count as 60 dB."""
     return float(np.mean([min(psnr(image, reference), 60.0) for image, reference in pairs]))
