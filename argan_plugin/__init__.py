@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from argan_plugin.changes import apply_change, colour_change, luma_change
     from argan_plugin.consistency import restore_jpeg
     from argan_plugin.errors import (
         ArganError,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from argan_plugin.model import RestorationModel
     from argan_plugin.model_info import ModelInfo
     from argan_plugin.pillow_filter import ARGANFilter
-    from argan_plugin.restoration import apply_change, colour_change, luma_change, restore
+    from argan_plugin.restoration import restore
     from argan_plugin.weights import model_names
 
     __version__: str
@@ -39,10 +40,10 @@ _MODULE_OF = {
     "ModelInfo": "model_info",
     "RestorationModel": "model",
     "UnsupportedImageError": "errors",
-    "apply_change": "restoration",
-    "colour_change": "restoration",
+    "apply_change": "changes",
+    "colour_change": "changes",
     "inspect_jpeg": "inspection",
-    "luma_change": "restoration",
+    "luma_change": "changes",
     "model_names": "weights",
     "restore": "restoration",
     "restore_jpeg": "consistency",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin import color
+from argan_plugin.changes import apply_change, colour_change, luma_change
 from argan_plugin.coefficients import (
     LumaCoefficients,
     nearest_consistent,
@@ -24,13 +25,8 @@ from argan_plugin.errors import ImageFileError, UnsupportedImageError
 from argan_plugin.inspection import find_earlier, grey_levels, steps_to_keep_to
 from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.model import RestorationModel
-from argan_plugin.restoration import (
-    apply_change,
-    check_strength,
-    colour_change,
-    luma_change,
-    restore,
-)
+from argan_plugin.restoration import restore
+from argan_plugin.tilewise import check_strength
 
 _WHITE = 255
 _ROWS = 512  # that are in floating point at once; a multiple of the blocks' 8

@@ -28,9 +28,10 @@ from argan_plugin.errors import DeviceError, ImageFileError, UnsupportedImageErr
 from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.ngff import ARRAY_FILES, GROUP_FILES, Pyramid, describe_method, read_pyramid
 from argan_plugin.pyramid_parts import Part, parts_to_restore, parts_to_shrink
-from argan_plugin.restoration import check_strength, restore
+from argan_plugin.restoration import restore
 from argan_plugin.resume import sha256_of
 from argan_plugin.shrinking import means
+from argan_plugin.tilewise import check_strength
 from argan_plugin.unfinished import UnfinishedFolder
 
 if TYPE_CHECKING:

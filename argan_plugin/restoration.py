@@ -8,9 +8,8 @@ never more than one tile in float32.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -18,12 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from argan_plugin import arrays
 from argan_plugin.arrays import Nonfinite, ValueRange
-from argan_plugin.correction import Correction, applied
+from argan_plugin.correction import applied
 from argan_plugin.devices import Device
-from argan_plugin.errors import UnsupportedImageError
-from argan_plugin.model import RestorationModel, open_model
-from argan_plugin.plausible import as_table
-from argan_plugin.tiling import map_tiles, plan_tiles
+from argan_plugin.tilewise import (
+    AnyModel,
+    Progress,
+    check_strength,
+    map_correction,
+    open_correction,
+)
+from argan_plugin.tiling import plan_tiles
 from argan_plugin.windows import (
     ReadableArray,
     Window,
@@ -33,16 +36,11 @@ from argan_plugin.windows import (
     without_alpha,
 )
 
-_Model = RestorationModel | str | os.PathLike[str] | None
-_Progress = Callable[[int, int], None] | None
-
-_LARGEST_STRENGTH = 10  # nothing is left of a picture there, and numbers cannot overflow
-
 
 def restore(
     image: NDArray[Any] | ReadableArray,
     *,
-    model: _Model = None,
+    model: AnyModel = None,
     strength: float = 1.0,
     chroma: bool = False,
     channel_axis: int | None = None,
@@ -52,7 +50,7 @@ def restore(
     tile_size: int | None = None,
     device: Device = "auto",
     out: WritableArray | None = None,
-    progress: _Progress = None,
+    progress: Progress = None,
     cancel: threading.Event | None = None,
 ) -> NDArray[Any]:
     """Remove JPEG artifacts from a picture.
@@ -137,7 +135,7 @@ def restore(
         for window in _parts(source):
             target[window] = source[window]
         return result
-    change = _correction(
+    change = open_correction(
         source, limits, nonfinite, model, device, cancel, chroma=chroma, steps=steps
     )
 
@@ -153,137 +151,8 @@ def restore(
             results.append(changed)
         return results
 
-    _map(restored, source, change, tile_size, progress, out=target)
+    map_correction(restored, source, change, tile_size, progress, out=target)
     return result
-
-
-def luma_change(
-    image: NDArray[Any],
-    *,
-    model: _Model = None,
-    channel_axis: int | None = None,
-    value_range: tuple[float, float] | None = None,
-    nonfinite: Nonfinite = "raise",
-    steps: ArrayLike | None = None,
-    tile_size: int | None = None,
-    device: Device = "auto",
-    progress: _Progress = None,
-    cancel: threading.Event | None = None,
-) -> NDArray[np.float32]:
-    """Return the network's correction, to be applied later with any strength.
-
-    Parameters
-    ----------
-    image, model, channel_axis, value_range, nonfinite, steps, tile_size, device, progress, cancel
-        As in `restore`.
-
-    Returns
-    -------
-    float32 array of shape (height, width)
-        Restored luma minus luma, in units of the range: 1 is the step from black to white.
-
-    Raises
-    ------
-    ArganError, ValueError, TypeError
-        As `restore` does.
-    """
-    pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
-    change = _correction(
-        pixels, limits, nonfinite, model, device, cancel, chroma=False, steps=steps
-    )
-    return _map(change.changes, pixels, change, tile_size, progress, out=None)
-
-
-def colour_change(
-    image: NDArray[Any],
-    *,
-    model: _Model = None,
-    channel_axis: int | None = None,
-    value_range: tuple[float, float] | None = None,
-    nonfinite: Nonfinite = "raise",
-    steps: ArrayLike | None = None,
-    tile_size: int | None = None,
-    device: Device = "auto",
-    progress: _Progress = None,
-    cancel: threading.Event | None = None,
-) -> NDArray[np.float32]:
-    """Return the correction of luma and chroma, to be applied later with any strength.
-
-    Parameters
-    ----------
-    image, model, channel_axis, value_range, nonfinite, steps, tile_size, device, progress, cancel
-        As in `restore`.
-
-    Returns
-    -------
-    float32 array of shape (height, width, 3), or (height, width) for a grey picture
-        What ``restore(image, chroma=True)`` adds to R, G and B, in units of the range.
-
-    Raises
-    ------
-    ArganError, ValueError, TypeError
-        As `restore` does.
-    """
-    pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
-    change = _correction(pixels, limits, nonfinite, model, device, cancel, chroma=True, steps=steps)
-    return _map(change.changes, pixels, change, tile_size, progress, out=None)
-
-
-def apply_change(
-    image: NDArray[Any],
-    change: NDArray[np.float32],
-    *,
-    strength: float = 1.0,
-    channel_axis: int | None = None,
-    value_range: tuple[float, float] | None = None,
-    nonfinite: Nonfinite = "raise",
-) -> NDArray[Any]:
-    """Apply a correction: ``apply_change(image, luma_change(image))`` equals ``restore(image)``.
-
-    With `colour_change` it equals ``restore(image, chroma=True)``.
-
-    Parameters
-    ----------
-    image, strength, channel_axis, value_range, nonfinite
-        As in `restore`.
-    change : float32 array of shape (height, width) or (height, width, 3)
-        What `luma_change` or `colour_change` returned for this picture.
-
-    Returns
-    -------
-    array
-        As `restore` returns it.
-
-    Raises
-    ------
-    UnsupportedImageError
-        As in `restore`, or if `change` has another height or width.
-    ValueError
-        If `strength` is not 0 to 10.
-    """
-    pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
-    check_strength(strength)
-    if change.shape not in (pixels.shape[:2], pixels.shape):
-        raise UnsupportedImageError(
-            f"The change has the shape {change.shape}, but the picture has {pixels.shape[:2]} "
-            "pixels. Use luma_change or colour_change of the same picture."
-        )
-    result = image.copy()
-    if strength == 0:
-        return result
-    applied(pixels, change, limits, strength, out=arrays.colour_view(result, channel_axis))
-    return result
-
-
-def _examine(
-    image: NDArray[Any],
-    channel_axis: int | None,
-    value_range: tuple[float, float] | None,
-    nonfinite: Nonfinite,
-) -> tuple[NDArray[Any], ValueRange]:
-    """Return a view of the pixels to restore, and their black and white."""
-    pixels = arrays.colour_view(image, channel_axis)
-    return pixels, arrays.find_value_range(pixels, value_range, nonfinite)
 
 
 def _range_of_windows(
@@ -302,72 +171,3 @@ def _parts(source: Windows) -> Iterator[Window]:
     height, width = source.shape[:2]
     for tile in plan_tiles(height, width, tile_size=None, halo=0, size_multiple=1):
         yield tile.write
-
-
-def check_strength(strength: float) -> None:
-    """Raise ValueError if `restore` does not take this strength."""
-    if not 0 <= strength <= _LARGEST_STRENGTH:
-        raise ValueError(f"strength must be 0 to {_LARGEST_STRENGTH}, not {strength}")
-
-
-def _correction(
-    source: NDArray[Any] | Windows,
-    limits: ValueRange,
-    nonfinite: Nonfinite,
-    model: _Model,
-    device: Device,
-    cancel: threading.Event | None,
-    *,
-    chroma: bool,
-    steps: ArrayLike | None,
-) -> Correction:
-    """Return what finds the change of a window; a grey picture has no chroma."""
-    return Correction(
-        _open(model, device),
-        limits,
-        chroma=chroma and len(source.shape) == 3,
-        gaps=nonfinite == "pass" and source.dtype.kind == "f",
-        steps=None if steps is None else as_table(steps),
-        cancel=cancel,
-    )
-
-
-def _open(model: _Model, device: Device) -> RestorationModel:
-    """Return the model, open; one that is open already has its device."""
-    if not isinstance(model, RestorationModel):
-        return open_model(model, device=device)
-    if device not in ("auto", model.device):
-        raise ValueError(
-            f"The model is open on {model.device!r}, so device={device!r} cannot be had. Leave "
-            f"device alone, or open the model with RestorationModel(..., device={device!r})."
-        )
-    return model
-
-
-def _map(
-    function: Callable[[list[NDArray[Any]]], list[NDArray[Any]]],
-    pixels: NDArray[Any] | Windows,
-    change: Correction,
-    tile_size: int | None,
-    progress: _Progress,
-    out: Windows | None,
-) -> NDArray[Any]:
-    """Apply a function tile by tile, with the context that the correction needs."""
-
-    def sparing(windows: list[NDArray[Any]]) -> list[NDArray[Any]]:
-        try:
-            return function(windows)
-        except MemoryError:
-            change.network.release_memory()  # it may hold all that smaller tiles would need
-            raise
-
-    return map_tiles(
-        sparing,
-        pixels,
-        tile_size=tile_size,
-        halo=change.halo,
-        size_multiple=change.size_multiple,
-        at_once=change.network.images_at_once,
-        out=out,
-        progress=progress,
-    )

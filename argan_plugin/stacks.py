@@ -12,8 +12,6 @@ same plane alone.
 from __future__ import annotations
 
 import math
-import os
-import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,13 +28,12 @@ from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_file import inspect_model, read_model_file
 from argan_plugin.model_info import ModelInfo
-from argan_plugin.restoration import apply_change, colour_change, luma_change
+from argan_plugin.plane_recipe import PlaneRecipe
+from argan_plugin.tilewise import AnyModel
 from argan_plugin.weights import find_model
 
 if TYPE_CHECKING:
     import dask.array as da
-
-_Model = RestorationModel | str | os.PathLike[str] | None
 
 StackProgress = Callable[[int, int, int, int], None]
 """``progress(plane, planes, tile, tiles)``: tiles of the current plane and planes, from 1."""
@@ -48,7 +45,7 @@ def restore_stack(
     rgb: bool = False,
     strength: float = 1.0,
     chroma: bool = False,
-    model: _Model = None,
+    model: AnyModel = None,
     device: Device = "auto",
     value_range: tuple[float, float] | None = None,
     nonfinite: Nonfinite = "raise",
@@ -85,7 +82,7 @@ def restore_stack(
         As `restore` does.
     """
     _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
-    recipe = _Recipe(
+    recipe = PlaneRecipe(
         rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes
     )
     result = np.empty_like(stack, subok=False)
@@ -108,7 +105,7 @@ def restore_lazy(
     rgb: bool = False,
     strength: float = 1.0,
     chroma: bool = False,
-    model: _Model = None,
+    model: AnyModel = None,
     device: Device = "auto",
     value_range: tuple[float, float] | None = None,
     nonfinite: Nonfinite = "raise",
@@ -166,7 +163,7 @@ def restore_lazy(
             "The shape of this dask array is not known. Call compute_chunk_sizes() on it first."
         )
     _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
-    recipe = _Recipe(
+    recipe = PlaneRecipe(
         rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes
     )
     rows = stack.ndim - recipe.plane_ndim
@@ -194,7 +191,7 @@ def restore_lazy(
     return result
 
 
-def read_model_info(model: _Model) -> ModelInfo:
+def read_model_info(model: AnyModel) -> ModelInfo:
     """Return a model's facts, from its file alone: this machine need not be able to run it.
 
     Parameters
@@ -213,75 +210,10 @@ def read_model_info(model: _Model) -> ModelInfo:
 
 
 @dataclass(frozen=True)
-class _Recipe:
-    """How to restore one plane, with the meaning of each field as in `restore`."""
-
-    rgb: bool
-    strength: float
-    chroma: bool
-    model: _Model | bytes
-    """In another process than where it was open, pickled."""
-
-    device: Device
-    value_range: tuple[float, float] | None
-    nonfinite: Nonfinite
-    tile_size: int | None
-    changes: ChangeCache | None
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A dask worker unpickles tasks outside of its threads, where a model would take all cores,
-        # and for some tasks that it never runs.
-        if not isinstance(self.model, RestorationModel):
-            return self.__dict__
-        return {**self.__dict__, "model": pickle.dumps(self.model)}
-
-    @property
-    def plane_ndim(self) -> int:
-        """The number of axes of a plane."""
-        return 3 if self.rgb else 2
-
-    def restore(
-        self,
-        plane: NDArray[Any],
-        *,
-        key: tuple[int, ...],
-        progress: Callable[[int, int], None] | None,
-        cancel: threading.Event | None,
-    ) -> NDArray[Any]:
-        """Return the restored plane; `key` tells it from the others in the cache."""
-        channel_axis = -1 if self.rgb else None
-        change = None if self.changes is None else self.changes.get(key)
-        if change is None:
-            model = self.model
-            find_change = colour_change if self.chroma else luma_change
-            change = find_change(
-                plane,
-                model=pickle.loads(model) if isinstance(model, bytes) else model,
-                device=self.device,
-                channel_axis=channel_axis,
-                value_range=self.value_range,
-                nonfinite=self.nonfinite,
-                tile_size=self.tile_size,
-                progress=progress,
-                cancel=cancel,
-            )
-            if self.changes is not None:
-                self.changes.put(key, change)
-        return apply_change(
-            plane,
-            change,
-            strength=self.strength,
-            channel_axis=channel_axis,
-            value_range=self.value_range,
-            nonfinite=self.nonfinite,
-        )
-
-
-@dataclass(frozen=True)
 class _Block:
     """The function that dask calls with each chunk, one plane or a part of one."""
 
-    recipe: _Recipe
+    recipe: PlaneRecipe
     shape: tuple[int, ...]
     progress: Callable[[int, int], None] | None
     cancel: threading.Event | None

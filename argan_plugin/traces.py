@@ -52,8 +52,7 @@ _FOUND_ON_OWN_GRID = 0.4
 _CERTAIN = 0.5
 
 # Drawings, gradients and patterns repeat the same few blocks, which lie at multiples of anything.
-# The number of different sizes is that of equally filled bins with the same sum of squares.
-_LEAST_SIZES = 24
+_LEAST_DIFFERENT = 16
 
 # As if so many coefficients more lay anywhere: few of them prove nothing.
 _PRIOR = 200
@@ -132,13 +131,9 @@ def find_compression(
     on_own_grid = own_steps is not None and grid == 0
     if regularity < (_FOUND_ON_OWN_GRID if on_own_grid else _FOUND):
         return None
-    squares = sum(
-        float(np.square(histograms[grid, _waves(*frequency)[2][number] :]).sum())
-        for frequency, histograms in frequencies.items()
-    )
-    if counted[grid, number] ** 2 < _LEAST_SIZES * squares:
-        return None
     down, across = divmod(int(grid), dct.BLOCK)
+    if _different_blocks(window[down:, across:], tables[number]) < _LEAST_DIFFERENT:
+        return None
     return Compression(
         quality=_QUALITIES[number],
         down=down,
@@ -146,6 +141,19 @@ def find_compression(
         regularity=regularity,
         certainty="certain" if regularity >= _CERTAIN else "likely",
     )
+
+
+def _different_blocks(window: NDArray[np.float32], steps: NDArray[np.int64]) -> float:
+    """Return how many different blocks of low frequencies the steps leave, those of zeros aside.
+
+    As many as there would be if each were as frequent: the inverse of the sum of squared shares.
+    """
+    height, width = (size // dct.BLOCK * dct.BLOCK for size in window.shape)
+    levels = np.rint(dct.forward(dct.split(window[:height, :width])) / steps).astype(np.int16)
+    blocks = np.stack([levels[..., down, across].ravel() for down, across in _FREQUENCIES], axis=1)
+    _, counts = np.unique(blocks[blocks.any(axis=1)], axis=0, return_counts=True)
+    shares = counts / max(1, counts.sum())
+    return float(1 / np.square(shares).sum()) if len(counts) else 0.0
 
 
 def _histograms(window: NDArray[np.float32]) -> list[NDArray[np.float32]]:

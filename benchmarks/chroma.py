@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from argan_plugin.changes import apply_change, colour_change, luma_change
 from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.model import RestorationModel
-from argan_plugin.restoration import apply_change, colour_change, luma_change
 from benchmarks.conditions import conditions_now
 from training.datasets import find_pictures
 

@@ -9,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from argan_plugin.changes import apply_change, colour_change, luma_change
 from argan_plugin.chroma import HALO, chroma_change
 from argan_plugin.color import chroma, luma, rgb_change
 from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.model import RestorationModel
-from argan_plugin.restoration import apply_change, colour_change, luma_change, restore
+from argan_plugin.restoration import restore
 
 Planes = NDArray[np.float32]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin import restore
-from argan_plugin.restoration import luma_change
+from argan_plugin.changes import luma_change
 from argan_plugin.weights import model_names, model_path
 from export.browser import MissingBrowserError, open_chromium, serve
 from tests.test_demo import ROOT, build

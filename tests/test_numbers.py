@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from argan_plugin import RestorationModel, UnsupportedImageError, apply_change, luma_change, restore
-from argan_plugin.restoration import colour_change
+from argan_plugin.changes import colour_change
 from argan_plugin.stacks import restore_lazy, restore_stack
 
 

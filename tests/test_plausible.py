@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.fft import dctn
 
 from argan_plugin import restore
+from argan_plugin.changes import apply_change, colour_change, luma_change
 from argan_plugin.plausible import NETWORK_ERROR, as_table, plausible_change
 from argan_plugin.quantization_tables import ijg_luma_table
-from argan_plugin.restoration import apply_change, colour_change, luma_change
 
 Change = NDArray[np.float32]
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from argan_plugin import strips
+from argan_plugin.changes import apply_change, luma_change
 from argan_plugin.color import luma
 from argan_plugin.errors import Cancelled, UnsupportedImageError
 from argan_plugin.model import RestorationModel
-from argan_plugin.restoration import apply_change, luma_change, restore
+from argan_plugin.restoration import restore
 
 _DTYPES: list[tuple[str, tuple[float, float] | None]] = [
     ("u1", None),

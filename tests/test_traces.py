@@ -8,6 +8,7 @@ import pytest
 from argan_plugin.jpeg import round_trip
 from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.traces import find_compression, middle
+from benchmarks.drawn_pictures import bars
 from tests.textures import texture
 
 
@@ -42,6 +43,13 @@ def test_an_earlier_compression_is_found_under_a_weaker_one(
 @pytest.mark.parametrize("quality", [10, 40, 60, 75, 90, 95, 100])
 def test_a_single_compression_is_no_earlier_one(quality: int) -> None:
     compressed = round_trip(texture(), quality=quality)
+    assert find_compression(compressed, ijg_luma_table(quality)) is None
+
+
+@pytest.mark.parametrize("quality", [10, 20, 30, 40, 60, 75, 85, 90, 92])
+def test_even_bars_are_no_earlier_compression(quality: int) -> None:
+    # Few blocks lie at multiples of many steps; rounding spreads them as in a photograph.
+    compressed = round_trip(bars(), quality=quality)
     assert find_compression(compressed, ijg_luma_table(quality)) is None
 
 
