@@ -52,7 +52,7 @@ _FOUND_ON_OWN_GRID = 0.4
 _CERTAIN = 0.5
 
 # Drawings, gradients and patterns repeat the same few blocks, which lie at multiples of anything.
-_LEAST_DIFFERENT = 16
+_LEAST_DIFFERENT = 32
 
 # As if so many coefficients more lay anywhere: few of them prove nothing.
 _PRIOR = 200
@@ -146,14 +146,14 @@ def find_compression(
 def _different_blocks(window: NDArray[np.float32], steps: NDArray[np.int64]) -> float:
     """Return how many different blocks of low frequencies the steps leave, those of zeros aside.
 
-    As many as there would be if each were as frequent: the inverse of the sum of squared shares.
+    As many as there would be if all were equally frequent: e to the power of their entropy.
     """
     height, width = (size // dct.BLOCK * dct.BLOCK for size in window.shape)
     levels = np.rint(dct.forward(dct.split(window[:height, :width])) / steps).astype(np.int16)
     blocks = np.stack([levels[..., down, across].ravel() for down, across in _FREQUENCIES], axis=1)
     _, counts = np.unique(blocks[blocks.any(axis=1)], axis=0, return_counts=True)
     shares = counts / max(1, counts.sum())
-    return float(1 / np.square(shares).sum()) if len(counts) else 0.0
+    return float(np.exp(-np.sum(shares * np.log(shares)))) if len(counts) else 0.0
 
 
 def _histograms(window: NDArray[np.float32]) -> list[NDArray[np.float32]]:
