@@ -12,34 +12,23 @@ import math
 import multiprocessing
 import os
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 import argan_plugin
-from argan_plugin.devices import Device
 from argan_plugin.model import open_model
-from argan_plugin.tiling import map_tiles
-from argan_plugin.weights import model_names
 from benchmarks.conditions import conditions_now, finish
-from benchmarks.peer_networks import ARCNN, DNCNN3, PeerNetwork
-from export.runtimes import open_onnxruntime
-
-Luma = NDArray[np.uint8]
-Work = Callable[[], object]
+from benchmarks.peer_methods import METHODS, Luma, MissingProgramError
 
 MEGAPIXELS = (0.1, 1.0, 10.0, 100.0)
-_QUALITY = 20
 _ENOUGH_RUNS, _ENOUGH_SECONDS = 3, 8.0
 _SAMPLE = Path(argan_plugin.__file__).parent / "samples" / "vintage_cars.jpg"
 
@@ -52,10 +41,6 @@ HEADER = (
     + "|---" * (2 * len(MEGAPIXELS) + 1)
     + "|"
 )
-
-
-class MissingProgramError(Exception):
-    """A program that is not installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,116 +73,6 @@ def picture(megapixels: float) -> Luma:
     width = round(megapixels * 1e6 / height)
     copies = (-(-height // sample.shape[0]), -(-width // sample.shape[1]))
     return np.ascontiguousarray(np.tile(sample, copies)[:height, :width])
-
-
-def _argan(device: Device) -> Callable[[Luma, int, Path], Work]:
-    def prepare(image: Luma, threads: int, _folder: Path) -> Work:
-        try:
-            model = argan_plugin.RestorationModel(device=device, threads=threads)
-        except argan_plugin.DeviceError as error:
-            raise MissingProgramError(str(error)) from error
-        return lambda: argan_plugin.restore(image, model=model)
-
-    return prepare
-
-
-def _torch(image: Luma, threads: int, _folder: Path) -> Work:
-    import torch
-
-    from benchmarks.models import weights_of
-    from training.full_image import FullImage
-
-    torch.set_num_threads(threads)
-    network = weights_of(model_names()[0]).network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    full = FullImage(network, network.size_multiple)
-    info = open_model().info
-
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            result: NDArray[np.float32] = full(torch.from_numpy(batch)).numpy()
-        return result
-
-    return lambda: _tiled(run, image, info.halo, info.size_multiple)
-
-
-def _network(network: PeerNetwork) -> Callable[[Luma, int, Path], Work]:
-    def prepare(image: Luma, threads: int, folder: Path) -> Work:
-        network.save(folder / "network.onnx")
-        run = open_onnxruntime(folder / "network.onnx", threads)
-        return lambda: _tiled(run, image, network.radius, 1)
-
-    return prepare
-
-
-def _tiled(
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-    image: Luma,
-    halo: int,
-    size_multiple: int,
-) -> Luma:
-    """Restore tile by tile, as `argan_plugin.restore` does."""
-
-    def restore(tiles: list[Luma]) -> list[Luma]:
-        (tile,) = tiles
-        batch = np.divide(tile, np.float32(255))[np.newaxis, np.newaxis]
-        result: Luma = np.rint(np.clip(run(batch)[0, 0], 0, 1) * 255).astype(np.uint8)
-        return [result]
-
-    return map_tiles(
-        restore,
-        image,
-        tile_size=None,
-        halo=halo,
-        size_multiple=size_multiple,
-        out=np.empty_like(image),
-    )
-
-
-def _median(image: Luma, _threads: int, _folder: Path) -> Work:
-    filtered = Image.fromarray(image)
-    return lambda: filtered.filter(ImageFilter.MedianFilter(3))
-
-
-def _wavelet(image: Luma, _threads: int, _folder: Path) -> Work:
-    from skimage.restoration import denoise_wavelet
-
-    return lambda: denoise_wavelet(image, rescale_sigma=True)
-
-
-def _total_variation(image: Luma, _threads: int, _folder: Path) -> Work:
-    from skimage.restoration import denoise_tv_chambolle
-
-    return lambda: denoise_tv_chambolle(image, weight=0.05)
-
-
-def _program(*command: str) -> Callable[[Luma, int, Path], Work]:
-    """Return a method that runs a program on a JPEG file; it decodes and encodes as well."""
-
-    def prepare(image: Luma, threads: int, folder: Path) -> Work:
-        if shutil.which(command[0]) is None:
-            raise MissingProgramError(f"{command[0]} is not installed")
-        Image.fromarray(image).save(folder / "in.jpg", quality=_QUALITY)
-        words = [word.format(folder=folder, threads=threads) for word in command]
-        return lambda: subprocess.run(words, check=True, capture_output=True)
-
-    return prepare
-
-
-METHODS: dict[str, Callable[[Luma, int, Path], Work]] = {
-    "ARGAN, ONNX Runtime": _argan("cpu"),
-    "ARGAN, OpenVINO": _argan("openvino"),
-    "ARGAN, torch": _torch,
-    "AR-CNN": _network(ARCNN),
-    "DnCNN-3": _network(DNCNN3),
-    "jpegqs -q 3": _program(
-        "jpegqs", "-q", "3", "-i", "0", "-t", "{threads}", "{folder}/in.jpg", "{folder}/out.jpg"
-    ),
-    "jpeg2png": _program("jpeg2png", "{folder}/in.jpg", "-o", "{folder}/out.png"),
-    "Pillow, median 3x3": _median,
-    "scikit-image, wavelet": _wavelet,
-    "scikit-image, TV": _total_variation,
-}
-"""By name: given a picture, a number of threads and a folder, they return the work to be timed."""
 
 
 def measure(method: str, megapixels: float, threads: int) -> tuple[float, float]:

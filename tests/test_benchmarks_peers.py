@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from argan_plugin.tiling import map_tiles
-from benchmarks import __main__, peers
+from benchmarks import __main__, peer_methods, peers
 from benchmarks.peer_networks import ARCNN, DNCNN3, PeerNetwork
 from export.runtimes import open_onnxruntime
 
@@ -70,7 +70,7 @@ def test_the_table(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     # in this process, where the patch holds
-    with pytest.raises(peers.MissingProgramError, match="jpegqs is not installed"):
+    with pytest.raises(peer_methods.MissingProgramError, match="jpegqs is not installed"):
         peers.measure("jpegqs -q 3", 0.01, 1)
     rows = tmp_path / "rows.json"
     arguments = ["--methods", "Pillow, median 3x3", "--sizes", "0.01", "0.02", "--limit", "1e-9"]
