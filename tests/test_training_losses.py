@@ -52,7 +52,7 @@ def test_log_l2_blocks_goes_three_tenths_of_the_way_to_psnr_b() -> None:
     assert with_blocks > 1.5 * error
     error += 0.3 * (with_blocks - error)
     images = (torch.from_numpy(image / 255).float()[None, None] for image in (restored, pristine))
-    assert float(pixel_loss("log_l2_blocks", *images)) == pytest.approx(np.log(error + 1e-4))
+    assert float(pixel_loss("log_l2_blocks", *images)) == pytest.approx(np.log(error + 4e-5))
 
 
 def test_steps_that_the_original_has_do_not_count_as_blocks() -> None:

@@ -14,9 +14,9 @@ from torch import Tensor
 from training.config import PixelLoss
 from training.degradation import DCT_BLOCK
 
-# 40 dB: below this error the logarithm's weight for a patch stops to rise, or pictures that need
+# 44 dB: below this error the logarithm's weight for a patch stops to rise, or pictures that need
 # nearly nothing would outvote all others.
-_LOG_EPSILON = 1e-4
+_LOG_EPSILON = 4e-5
 # Of blocks that stand out more than in the pristine patch. With all of it, which is PSNR-B's error,
 # the network also takes away steps that pictures have (docs/experiments.md, "The eighth run").
 _BLOCKS_SHARE = 0.3
