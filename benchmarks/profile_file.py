@@ -27,7 +27,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from argan_plugin import cli, correction, devices, model, restoration, restore_file, restore_files
+from argan_plugin import (
+    cli,
+    correction,
+    devices,
+    model,
+    restoration,
+    restore_file,
+    restore_files,
+    tilewise,
+)
 from argan_plugin.model_file import inspect_model, read_model_file
 from argan_plugin.onnxruntime_session import OnnxRuntimeSession
 from argan_plugin.openvino_session import OpenVinoSession
@@ -158,7 +167,7 @@ def profile(runtime: str, arguments: Sequence[str], started: float, pixels: int)
         (restore_files, "restore_files", "rest"),
         (restore_file, "read_picture", "decode"),
         (restore_file, "write_picture", "encode"),
-        (restoration, "map_tiles", "tiles"),
+        (tilewise, "map_tiles", "tiles"),
         (correction, "unit_luma", "luma"),
         (model.RestorationModel, "run", "checks"),
         (OnnxRuntimeSession, "run", "network"),
