@@ -42,11 +42,12 @@ class ProgressBar:
         self._showing = True
         while self._latest is not None and not self._closed:
             latest, self._latest = self._latest, None
+            # Before the words, in the middle of which the run may end.
+            self._bar.total = latest.planes * latest.tiles
+            self._bar.n = (latest.plane - 1) * latest.tiles + latest.tile
             self._bar.set_description(f"{self._title}: {latest}")
             if not self._closed:
-                self._bar.total = latest.planes * latest.tiles
-                done = (latest.plane - 1) * latest.tiles + latest.tile
-                self._bar.update(done - self._bar.n)
+                self._bar.update(0)  # napari hears of it by this
         self._showing = False
 
     def close(self) -> None:

@@ -163,7 +163,7 @@ def test_no_file_is_read_by_pickle() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom)
         }
-        # plane_recipe.py holds a model's path and settings pickled, inside tasks that dask pickles anyway
+        # plane_recipe.py holds a model's path and settings pickled, in tasks that dask pickles
         if path.name != "plane_recipe.py":
             assert not imported & _PICKLES, path
         for call in _calls(tree, "torch.load"):
