@@ -24,9 +24,8 @@ from argan_plugin.devices import Device
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
 from argan_plugin.inspection import find_earlier, grey_levels, steps_to_keep_to
 from argan_plugin.jpeg import read_jpeg_info
-from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
-from argan_plugin.tilewise import check_strength
+from argan_plugin.tilewise import AnyModel, check_strength
 
 _WHITE = 255
 _ROWS = 512  # that are in floating point at once; a multiple of the blocks' 8
@@ -36,7 +35,7 @@ def restore_jpeg(
     source: str | os.PathLike[str] | bytes,
     *,
     consistent: bool = True,
-    model: RestorationModel | str | os.PathLike[str] | None = None,
+    model: AnyModel = None,
     strength: float = 1.0,
     chroma: bool = False,
     tile_size: int | None = None,

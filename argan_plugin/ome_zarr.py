@@ -31,7 +31,7 @@ from argan_plugin.pyramid_parts import Part, parts_to_restore, parts_to_shrink
 from argan_plugin.restoration import restore
 from argan_plugin.resume import sha256_of
 from argan_plugin.shrinking import means
-from argan_plugin.tilewise import check_strength
+from argan_plugin.tilewise import AnyModel, check_strength
 from argan_plugin.unfinished import UnfinishedFolder
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def restore_ome_zarr(
     target: str | os.PathLike[str],
     *,
     rgb: bool | None = None,
-    model: RestorationModel | str | os.PathLike[str] | None = None,
+    model: AnyModel = None,
     strength: float = 1.0,
     chroma: bool = False,
     value_range: tuple[float, float] | None = None,

@@ -152,8 +152,8 @@ def _different_blocks(window: NDArray[np.float32], steps: NDArray[np.int64]) -> 
     levels = np.rint(dct.forward(dct.split(window[:height, :width])) / steps).astype(np.int16)
     blocks = np.stack([levels[..., down, across].ravel() for down, across in _FREQUENCIES], axis=1)
     _, counts = np.unique(blocks[blocks.any(axis=1)], axis=0, return_counts=True)
-    shares = counts / max(1, counts.sum())
-    return float(np.exp(-np.sum(shares * np.log(shares)))) if len(counts) else 0.0
+    shares = counts / counts.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
 def _histograms(window: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -23,6 +23,7 @@ from argan_plugin.inspection import WORTHWHILE_UP_TO
 from argan_plugin.model import RestorationModel
 from argan_plugin.restore_file import Settings, restore_file
 from benchmarks.command import run
+from benchmarks.drawn_pictures import bars
 from training.datasets import kept_pictures
 from training.drawings import draw_marks
 from training.metrics import psnr, ssimulacra2
@@ -97,6 +98,7 @@ def originals(folder: Path) -> Iterator[tuple[str, list[Luma]]]:
     grain = [
         rng.normal(rng.integers(64, 192), 2 ** rng.uniform(1, 5), ramps[0].shape) for _ in ramps
     ]
+    yield "even bars", [bars()]
     yield "noise", [np.rint(noise.clip(0, 255)).astype(np.uint8) for noise in grain]
 
 
@@ -109,13 +111,15 @@ def measure(folder: Path, model: RestorationModel) -> Iterator[Row]:
 
 def _row(kind: str, quality: int | None, lumas: Sequence[Luma], model: RestorationModel) -> Row:
     skipped = 0
-    before, after, to_input, scores = [], [], [], []
+    before, after, gains, to_input, scores = [], [], [], [], []
     for original in lumas:
         given, found = _given_and_restored(original, quality, model)
         restored = given if found is None else found
         skipped += found is None
         before.append(psnr(given, original))
         after.append(psnr(restored, original))
+        # of what is without any error before and after, the difference is no number
+        gains.append(0.0 if after[-1] == before[-1] else after[-1] - before[-1])
         to_input.append(psnr(restored, given))
         scores.append((ssimulacra2(given, original), ssimulacra2(restored, original)))
     changed = [decibels for decibels in to_input if math.isfinite(decibels)]
@@ -127,7 +131,7 @@ def _row(kind: str, quality: int | None, lumas: Sequence[Luma], model: Restorati
         quality=quality,
         psnr_before=math.inf if is_png else float(np.mean(before)),
         psnr_after=mean_to_input if is_png else float(np.mean(after)),
-        least=float(min(after) if is_png else np.min(np.subtract(after, before))),
+        least=min(after if is_png else gains),
         psnr_to_input=mean_to_input,
         score_before=score_before,
         score_after=score_after,

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from argan_plugin import devices
 from argan_plugin.cli import main
@@ -160,6 +161,17 @@ def jpeg_photo(photo: NDArray[np.uint8], tmp_path: Path) -> Path:
     path = tmp_path / "photo.jpg"
     image.save(path, quality=20, exif=exif)
     return path
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder of small pictures to train on."""
+    folder = tmp_path_factory.mktemp("images")
+    for seed in range(3):
+        noise = np.random.default_rng(seed).normal(size=(120, 140))
+        pixels = np.clip(gaussian_filter(noise, 2) * 300 + 128, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{seed}.png")
+    return folder
 
 
 @pytest.fixture

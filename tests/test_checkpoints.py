@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.short_runs import MACHINE, short, write_pictures
+from tests.short_runs import MACHINE, short
 from training.checkpoint import (
     CheckpointError,
     build_generator,
@@ -21,16 +21,6 @@ from training.checkpoint import (
 )
 from training.generator import UNetConfig
 from training.train import train
-
-pytestmark = pytest.mark.filterwarnings(
-    # inside Lightning Fabric and torch, on purpose there
-    "ignore:.*does not have many workers.*",
-)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("images"))
 
 
 def test_a_deepened_network_starts_with_the_results_of_its_weights(

@@ -15,28 +15,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.short_runs import MACHINE, short, weights, write_pictures
+from tests.short_runs import MACHINE, short, weights
 from training import options
 from training.__main__ import main, override
-from training.checkpoint import (
-    load_state,
-    load_weights,
-)
+from training.checkpoint import load_state, load_weights
 from training.datasets import PictureFolderError
 from training.evaluate import METRICS
 from training.generator import UNetConfig
 from training.recipes import RECIPES, smoke
 from training.train import train
-
-pytestmark = pytest.mark.filterwarnings(
-    # inside Lightning Fabric and torch, on purpose there
-    "ignore:.*does not have many workers.*",
-)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("images"))
 
 
 def test_the_command_reshapes_the_network_of_given_weights(images: Path, tmp_path: Path) -> None:

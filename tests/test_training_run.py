@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.short_runs import MACHINE, assert_equal, short, weights, write_pictures
+from tests.short_runs import MACHINE, assert_equal, short, weights
 from training import train as train_module
 from training.checkpoint import (
     CheckpointError,
@@ -23,16 +23,6 @@ from training.discriminator import PatchDiscriminator
 from training.recipes import paper, smoke
 from training.run_log import read_log
 from training.train import LossMeans, TrainingDiverged, train
-
-pytestmark = pytest.mark.filterwarnings(
-    # inside Lightning Fabric and torch, on purpose there
-    "ignore:.*does not have many workers.*",
-)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("images"))
 
 
 def test_a_run_leaves_weights_state_log_and_samples(images: Path, tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from filelock import FileLock, Timeout
-from PIL import Image
 from torch import Tensor, nn
 
 from training.checkpoint import load_weights
@@ -32,8 +30,6 @@ CONFIG = replace(
 )
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")
 
 
 def block_of(width: int, inner_width: int) -> ResidualBlock:
@@ -93,14 +89,6 @@ def test_the_layout_of_features_does_not_matter() -> None:
         residual_block(features, block.conv1, block.conv2),
         residual_block(last, block.conv1, block.conv2),
     )
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("images")
-    pixels = np.random.default_rng(0).integers(0, 256, (120, 140), np.uint8)
-    Image.fromarray(pixels).save(folder / "0.png")
-    return folder
 
 
 @needs_compiler
