@@ -22,7 +22,7 @@ from benchmarks import drawn_pictures
 from training.datasets import kept_pictures, validation_crops
 from training.drawings import ramp
 from training.evaluate import Restorer, open_restorer
-from training.metrics import psnr, psnr_b
+from training.metrics import psnr, psnr_b, ssim
 from training.recipes import fidelity
 from training.validation import QUALITIES, mean_psnr
 
@@ -51,19 +51,21 @@ def gradients() -> Iterator[Luma]:
 
 
 def photographs(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
-    """Return mean PSNR and PSNR-B in dB at all qualities, and of pristine crops to themselves.
+    """Return mean PSNR, PSNR-B and SSIM at all qualities, and PSNR of pristine crops; dB, not SSIM.
 
     A pristine crop that comes back exactly counts as 60 dB, as in a run's log.
     """
-    ratios, with_blocks = [], []
+    ratios, with_blocks, structures = [], [], []
     for quality in QUALITIES:
         pairs = [(restorer(round_trip(crop, quality=quality)), crop) for crop in crops]
         ratios.append(mean_psnr(pairs))
         with_blocks.append(float(np.mean([psnr_b(*pair) for pair in pairs])))
+        structures.append(float(np.mean([ssim(*pair) for pair in pairs])))
     pristine = mean_psnr((restorer(crop), crop) for crop in crops)
     return {
         f"PSNR, q = {' / '.join(map(str, QUALITIES))}": _joined(ratios, ".3f"),
         "PSNR-B": _joined(with_blocks, ".3f"),
+        "SSIM": _joined(structures, ".4f"),
         "pristine": f"{pristine:.1f}",
     }
 

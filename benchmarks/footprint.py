@@ -44,8 +44,8 @@ MACHINES = {
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-27",
-        start="the ninth run's weights, shipped before (docs/experiments.md)",
-        hours_before=5.99,
+        start="the tenth run's weights, shipped before (docs/experiments.md)",
+        hours_before=7.47,
     ),
     "argan-texture": Machine(
         processor="Intel Sapphire Rapids, this run AMD EPYC, one thread; shared with other work",
@@ -140,6 +140,8 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
     method = "Muon and Adam" if optimizer.muon else "Adam"
     low, high = degradation.quality
     patch, loss = config.patch_size, f"`{config.pixel_loss}`"
+    if config.structure_weight:
+        loss += f" and {config.structure_weight:g} times SSIM's"
     if config.adversarial is not None:
         loss += " and adversarial"
     return [

@@ -69,6 +69,8 @@ def test_settings_are_overridden_and_checked() -> None:
             override(smoke(), nonsense)
     with pytest.raises(ValueError, match="pixel_loss"):
         override(smoke(), "pixel_loss=l7")
+    with pytest.raises(ValueError, match="structure_weight"):
+        override(smoke(), "structure_weight=-1")
 
 
 @contextmanager

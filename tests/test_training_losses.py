@@ -7,8 +7,14 @@ import pytest
 import torch
 from skimage.metrics import mean_squared_error
 
-from training.losses import adversarial_loss, discriminator_loss, pixel_loss
-from training.metrics import psnr_b
+from training import metrics
+from training.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    pixel_loss,
+    ssim,
+    structure_loss,
+)
 
 
 def patches() -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,7 +54,7 @@ def test_log_l2_blocks_goes_three_tenths_of_the_way_to_psnr_b() -> None:
     blocks = np.random.default_rng(0).integers(-9, 10, (3, 5)).repeat(8, 0).repeat(8, 1)
     restored = (pristine + blocks).astype(np.uint8)
     error = mean_squared_error(restored / 255, pristine / 255)
-    with_blocks = 10 ** (-psnr_b(restored, pristine) / 10)
+    with_blocks = 10 ** (-metrics.psnr_b(restored, pristine) / 10)
     assert with_blocks > 1.5 * error
     error += 0.3 * (with_blocks - error)
     images = (torch.from_numpy(image / 255).float()[None, None] for image in (restored, pristine))
@@ -62,6 +68,25 @@ def test_steps_that_the_original_has_do_not_count_as_blocks() -> None:
     assert pixel_loss("log_l2_blocks", restored, pristine) == pixel_loss(
         "log_l2", restored, pristine
     )
+
+
+def test_ssim_is_scikit_images() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.linspace(40, 200, 33 * 47).reshape(33, 47)
+    references = np.stack([smooth, rng.integers(0, 256, (33, 47))]).astype(np.uint8)
+    noise = rng.normal(0, [[[3.0]], [[40.0]]], references.shape)
+    images = np.clip(references + noise, 0, 255).astype(np.uint8)
+    ours = ssim(*(torch.from_numpy(i / 255).float()[:, None] for i in (images, references)))
+    theirs = [metrics.ssim(*pair) for pair in zip(images, references, strict=True)]
+    assert ours.numpy() == pytest.approx(theirs, abs=1e-5)
+
+
+def test_structure_loss_is_the_mean_logarithm_of_what_is_missing_in_ssim() -> None:
+    restored, pristine = patches()
+    missing = 1 - ssim(restored, pristine).numpy()
+    assert np.ptp(missing) > 0.3
+    loss = float(structure_loss(restored, pristine))
+    assert loss == pytest.approx(np.mean(np.log(missing + 0.01)), rel=1e-4)
 
 
 def test_l2_and_l1_are_numpys_means() -> None:

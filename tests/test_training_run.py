@@ -41,6 +41,16 @@ def test_a_run_leaves_weights_state_log_and_samples(images: Path, tmp_path: Path
     assert any((tmp_path / "tensorboard").iterdir())
 
 
+def test_structure_counts_by_its_weight(images: Path, tmp_path: Path) -> None:
+    for weight in (0.0, 1.0, 2.0):
+        config = short(2, adversarial=None, structure_weight=weight)
+        train(config, [images], tmp_path / str(weight), machine=MACHINE)
+        (row,) = read_log(tmp_path / str(weight) / "log.csv")
+        assert ("structure" in row) == bool(weight)
+    with pytest.raises(AssertionError):
+        assert_equal(weights(tmp_path / "1.0"), weights(tmp_path / "2.0"))
+
+
 def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

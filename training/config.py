@@ -154,8 +154,12 @@ class TrainingConfig:
     pixel_weight: float = 1.0
     """λ: the weight of the pixel loss, on values in [0, 1]. The adversarial loss has weight 1."""
 
+    structure_weight: float = 0.0
+    """Weight of :func:`training.losses.structure_loss`, which asks for SSIM, beside the pixel
+    loss's 1; λ applies to both."""
+
     adversarial: AdversarialConfig | None = None
-    """None trains with the pixel loss alone."""
+    """None trains without a discriminator."""
 
     patch_size: int = 64
     """Side of a training patch, in pixels."""
@@ -197,6 +201,8 @@ class TrainingConfig:
             raise ValueError(f"pixel_loss: expected one of {kinds}, got {self.pixel_loss!r}")
         if self.pixel_weight <= 0:
             raise ValueError(f"pixel_weight: expected > 0, got {self.pixel_weight}")
+        if self.structure_weight < 0:
+            raise ValueError(f"structure_weight: expected >= 0, got {self.structure_weight}")
         if self.patch_size < 32 or self.patch_size % 16:
             raise ValueError(
                 f"patch_size: expected a multiple of 16 from 32 on, got {self.patch_size}"

@@ -19,6 +19,7 @@ COLUMNS = (
     "hours",
     "learning_rate",
     "pixel",
+    "structure",
     "adversarial",
     "discriminator",
     "discriminator_accuracy",
@@ -30,8 +31,8 @@ COLUMNS = (
 )
 """Columns of ``log.csv``; an empty cell was not measured at that iteration.
 
-``pixel``, ``adversarial`` and ``discriminator`` are mean losses since the row before; ``psnr_*``
-are means in dB over the validation crops, of the averaged weights.
+``pixel``, ``structure``, ``adversarial`` and ``discriminator`` are mean losses since the row
+before; ``psnr_*`` are means in dB over the validation crops, of the averaged weights.
 """
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from training.config import AdversarialConfig, OptimizerConfig, TrainingConfig
 from training.discriminator import PatchDiscriminator
-from training.losses import adversarial_loss, discriminator_loss, pixel_loss
+from training.losses import adversarial_loss, discriminator_loss, pixel_loss, structure_loss
 from training.paper_networks import PaperDiscriminator
 
 
@@ -68,6 +68,8 @@ def update_generator(
 ) -> dict[str, Tensor]:
     """Move G: ``L_G = BCE(D(G(x)), 1) + λ·L(G(x), y)``, or ``λ·L`` without a discriminator.
 
+    ``L`` is the pixel loss and, with a weight, the structure loss.
+
     Parameters
     ----------
     restored, pristine, compressed
@@ -76,11 +78,15 @@ def update_generator(
     Returns
     -------
     dict
-        The losses ``pixel`` and ``adversarial``, detached.
+        The losses ``pixel``, ``structure`` and ``adversarial``, as far as they count, detached.
     """
     pixel = pixel_loss(config.pixel_loss, restored, pristine)
     losses = {"pixel": pixel.detach()}
     loss = config.pixel_weight * pixel
+    if config.structure_weight:
+        structure = structure_loss(restored, pristine)
+        losses["structure"] = structure.detach()
+        loss = loss + config.pixel_weight * config.structure_weight * structure
     if discriminator is not None:
         discriminator.plain.requires_grad_(False)  # judges here, does not learn
         with fabric.autocast():  # which the plain network does not have by itself
