@@ -65,5 +65,6 @@ def test_a_column_for_each_candidate(
     lines = capsys.readouterr().out.splitlines()
     name = identity_model_path.stem
     assert [cell.strip() for cell in lines[0].split("|")[1:-1]] == ["", name, name]
-    assert "| pristine" in lines[4]
-    assert lines[4].count("60.0") == 2
+    assert "| SSIM" in lines[4]
+    assert "| pristine" in lines[5]
+    assert lines[5].count("60.0") == 2
