@@ -51,7 +51,7 @@ def gradients() -> Iterator[Luma]:
 
 
 def photographs(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
-    """Return mean PSNR, PSNR-B and SSIM at all qualities, and PSNR of pristine crops; dB, not SSIM.
+    """Return means by quality, PSNR and PSNR-B in dB and SSIM, and the PSNR of pristine crops.
 
     A pristine crop that comes back exactly counts as 60 dB, as in a run's log.
     """

@@ -141,7 +141,7 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
     low, high = degradation.quality
     patch, loss = config.patch_size, f"`{config.pixel_loss}`"
     if config.structure_weight:
-        loss += f" and {config.structure_weight:g} times SSIM's"
+        loss += f" + {config.structure_weight:g} x `structure_loss`"
     if config.adversarial is not None:
         loss += " and adversarial"
     return [

@@ -104,7 +104,7 @@ def _gaussian_means(values: Tensor) -> Tensor:
 def _windows(side: int) -> Tensor:
     """Return SSIM's weights for each window along ``side`` pixels, ``(windows, side)``.
 
-    Products with such a matrix take a tenth of what torch's convolution of one channel takes.
+    Products with such a matrix take a seventh of what torch's convolution of one channel takes.
     """
     places = torch.arange(side) - torch.arange(_SSIM_RADIUS, side - _SSIM_RADIUS)[:, None]
     weights = torch.exp(-0.5 * (places / _SSIM_SIGMA) ** 2) * (places.abs() <= _SSIM_RADIUS)
