@@ -22,7 +22,7 @@ from benchmarks import drawn_pictures
 from training.datasets import kept_pictures, validation_crops
 from training.drawings import ramp
 from training.evaluate import Restorer, open_restorer
-from training.metrics import psnr, psnr_b, ssim
+from training.metrics import detail, psnr, psnr_b, ssim, ssimulacra2
 from training.recipes import fidelity
 from training.validation import QUALITIES, mean_psnr
 
@@ -53,19 +53,24 @@ def gradients() -> Iterator[Luma]:
 def photographs(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
     """Return means by quality, PSNR and PSNR-B in dB and SSIM, and the PSNR of pristine crops.
 
-    A pristine crop that comes back exactly counts as 60 dB, as in a run's log.
+    And what tells weights with texture from others: SSIMULACRA2 and the median share of the
+    original's detail. A pristine crop that comes back exactly counts as 60 dB, as in a run's log.
     """
-    ratios, with_blocks, structures = [], [], []
+    ratios, with_blocks, structures, perceived, details = [], [], [], [], []
     for quality in QUALITIES:
         pairs = [(restorer(round_trip(crop, quality=quality)), crop) for crop in crops]
         ratios.append(mean_psnr(pairs))
         with_blocks.append(float(np.mean([psnr_b(*pair) for pair in pairs])))
         structures.append(float(np.mean([ssim(*pair) for pair in pairs])))
+        perceived.append(float(np.mean([ssimulacra2(*pair) for pair in pairs])))
+        details.append(float(np.nanmedian([detail(*pair) for pair in pairs])))
     pristine = mean_psnr((restorer(crop), crop) for crop in crops)
     return {
         f"PSNR, q = {' / '.join(map(str, QUALITIES))}": _joined(ratios, ".3f"),
         "PSNR-B": _joined(with_blocks, ".3f"),
         "SSIM": _joined(structures, ".4f"),
+        "SSIMULACRA2": _joined(perceived, ".1f"),
+        "detail": _joined(details, ".2f"),
         "pristine": f"{pristine:.1f}",
     }
 

@@ -66,5 +66,7 @@ def test_a_column_for_each_candidate(
     name = identity_model_path.stem
     assert [cell.strip() for cell in lines[0].split("|")[1:-1]] == ["", name, name]
     assert "| SSIM" in lines[4]
-    assert "| pristine" in lines[5]
-    assert lines[5].count("60.0") == 2
+    assert "| SSIMULACRA2" in lines[5]
+    assert "| detail" in lines[6]
+    assert "| pristine" in lines[7]
+    assert lines[7].count("60.0") == 2

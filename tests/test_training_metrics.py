@@ -62,3 +62,15 @@ def test_ssimulacra2_is_high_for_equal_images_and_falls_with_quality(
 def test_images_of_two_shapes_are_refused(pair: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(ValueError, match="one shape"):
         metrics.psnr(pair[0], pair[1][:-1])
+
+
+def test_detail_is_the_share_of_the_power_of_what_is_fine() -> None:
+    grain = np.random.default_rng(3).integers(-20, 21, (64, 96))
+    reference = (128 + 2 * grain).astype(np.uint8)
+    assert metrics.detail((128 + grain).astype(np.uint8), reference) == pytest.approx(0.25)
+    assert metrics.detail(np.full_like(reference, 90), reference) == pytest.approx(0)
+    # a wave of 48 pixels, as strong as the grain, is no detail
+    wave = np.rint(24 * np.sin(np.arange(96) * 2 * np.pi / 48)).astype(int)
+    waved = (128 + 2 * grain + wave).astype(np.uint8)
+    assert metrics.detail(waved, reference) == pytest.approx(1, abs=0.01)
+    assert np.isnan(metrics.detail(reference, np.full_like(reference, 90)))

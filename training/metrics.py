@@ -7,12 +7,13 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 from skimage.metrics import structural_similarity
 
 Luma = NDArray[np.uint8]
 
 _PEAK = 255.0
+_COARSE = 0.7  # pixels: what a Gaussian of this sigma keeps does not count as detail
 
 
 def psnr(image: Luma, reference: Luma) -> float:
@@ -94,6 +95,24 @@ def ssimulacra2(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float
     from ssimulacra2 import compute_ssimulacra2
 
     return float(compute_ssimulacra2(_png(reference), _png(image)))
+
+
+def detail(image: Luma, reference: Luma) -> float:
+    """Return the power of what is finer than 0.7 pixels, as a share of the reference's.
+
+    Below 1 the image is smoother, whether or not what is there is what was there. NaN where the
+    reference has none.
+
+    Parameters
+    ----------
+    image, reference
+        uint8 ``(height, width)``.
+    """
+    power, whole = (
+        np.mean((values - gaussian_filter(values, _COARSE)) ** 2)
+        for values in (image.astype(np.float64), reference.astype(np.float64))
+    )
+    return float(power / whole) if whole else float("nan")
 
 
 def _png(image: NDArray[np.uint8]) -> io.BytesIO:
