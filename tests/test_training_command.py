@@ -67,6 +67,12 @@ def test_settings_are_overridden_and_checked() -> None:
     for nonsense in ("learning_rate=1", "seed", "optimizer.rate=1"):
         with pytest.raises(ValueError, match="--set"):
             override(smoke(), nonsense)
+    for word in ("true", "True"):
+        assert override(smoke(), f"compile={word}").compile is True
+    assert override(RECIPES["fidelity"](), "compile=false").compile is False
+    for other_kind in ("compile=no", "compile=0", "seed=first", "optimizer.learning_rate=(1, 2)"):
+        with pytest.raises(ValueError, match=r"--set .*: expected (True or False|a number), got"):
+            override(smoke(), other_kind)
     with pytest.raises(ValueError, match="pixel_loss"):
         override(smoke(), "pixel_loss=l7")
     with pytest.raises(ValueError, match="structure_weight"):

@@ -132,12 +132,13 @@ def override(config: Any, setting: str) -> Any:
     config
         A dataclass of :mod:`training.config`.
     setting
-        ``field=value`` or ``field.field=value``; the value is a Python literal or a bare word.
+        ``field=value`` or ``field.field=value``; the value is a Python literal, ``true``,
+        ``false`` or a bare word.
 
     Raises
     ------
     ValueError
-        If there is no such field or the value is out of its range.
+        If there is no such field, or the value is of another kind or out of its range.
     """
     name, equals, text = setting.partition("=")
     field, dot, rest = name.partition(".")
@@ -151,7 +152,12 @@ def override(config: Any, setting: str) -> Any:
     try:
         value = ast.literal_eval(text)
     except (SyntaxError, ValueError):
-        value = text
+        value = {"true": True, "false": False}.get(text, text)
+    present = getattr(config, field)
+    if isinstance(present, bool) and not isinstance(value, bool):
+        raise ValueError(f"--set {field}: expected True or False, got {text!r}")
+    if isinstance(present, int | float) and not isinstance(value, int | float):
+        raise ValueError(f"--set {field}: expected a number, got {text!r}")
     return replace(config, **{field: value})
 
 
