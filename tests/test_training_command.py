@@ -71,7 +71,7 @@ def test_settings_are_overridden_and_checked() -> None:
         assert override(smoke(), f"compile={word}").compile is True
     assert override(RECIPES["fidelity"](), "compile=false").compile is False
     for other_kind in ("compile=no", "compile=0", "seed=first", "optimizer.learning_rate=(1, 2)"):
-        with pytest.raises(ValueError, match=r"--set .*: expected (True or False|a number), got"):
+        with pytest.raises(ValueError, match=r"--set.*: expected (True or False|a number), got"):
             override(smoke(), other_kind)
     with pytest.raises(ValueError, match="pixel_loss"):
         override(smoke(), "pixel_loss=l7")

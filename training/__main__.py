@@ -155,9 +155,9 @@ def override(config: Any, setting: str) -> Any:
         value = {"true": True, "false": False}.get(text, text)
     present = getattr(config, field)
     if isinstance(present, bool) and not isinstance(value, bool):
-        raise ValueError(f"--set {field}: expected True or False, got {text!r}")
+        raise ValueError(f"--set, --reshape: {field}: expected True or False, got {text!r}")
     if isinstance(present, int | float) and not isinstance(value, int | float):
-        raise ValueError(f"--set {field}: expected a number, got {text!r}")
+        raise ValueError(f"--set, --reshape: {field}: expected a number, got {text!r}")
     return replace(config, **{field: value})
 
 

@@ -57,7 +57,7 @@ def paper() -> TrainingConfig:
 
 
 def fidelity() -> TrainingConfig:
-    """Return the run of the shipped default ``argan``: the project's U-Net, pixel loss alone."""
+    """Return the run of the shipped default ``argan``: the project's U-Net, no adversary."""
     return TrainingConfig(
         name="fidelity",
         generator=UNetConfig(),
