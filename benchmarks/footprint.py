@@ -158,6 +158,11 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
             f"{config.iterations:,} iterations of {config.batch_size} of {patch}x{patch} pixels",
         ),
         ("taken from the more detailed of two places", f"{config.busier:.0%}"),
+        *(
+            [("from a place made smaller, by up to half", f"{config.reduced:.0%}")]
+            if config.reduced
+            else []
+        ),
         ("JPEG quality", f"{low} to {high}, low ones more often"),
         ("cut on the grid of the JPEG, as whole files are", f"{degradation.aligned:.0%}"),
         ("tables that are not libjpeg's", f"{degradation.other_tables:.0%}"),

@@ -19,6 +19,7 @@ from training.datasets import (
     build_store,
     open_store,
     read_luma,
+    smallest_side,
     split,
     validation_crops,
 )
@@ -126,6 +127,34 @@ def test_busier_places_are_taken_more_often() -> None:
         deviations.append(float((pristine.flatten(1).std(dim=1) > 1).float().mean()))
     # Half of the places are busy or nearly; of two places, one is in three of four cases.
     assert 0.4 < deviations[0] < 0.7 < deviations[1] < 0.95
+
+
+def test_a_reduced_place_shows_a_larger_one_with_its_detail_mixed() -> None:
+    rows, columns = np.mgrid[:600, :600]
+    # a ramp of one level in two pixels, with a checkerboard on it that no smaller picture can show
+    picture = (columns // 2 * 0.8 + 8 * ((rows + columns) % 2)).astype(np.uint8)
+    store = PictureStore(picture.ravel(), (picture.shape,), ("ramp.png",))
+    degradation = DegradationConfig(clean=1.0)
+    ranges, boards = [], []
+    for reduced in (0.0, 1.0):
+        config = replace(smoke(), degradation=degradation, reduced=reduced, batch_size=32)
+        patches = PatchBatches(store, [0], config, 0, 1)[0][1].float()
+        smooth = torch.nn.functional.avg_pool2d(patches, 8)
+        ranges.append(float((smooth.amax((1, 2, 3)) - smooth.amin((1, 2, 3))).mean()))
+        boards.append(float(patches.diff(dim=3).abs().median()))
+    # factors from 0.5 to 1 show 1 / 0.75 as much or a little more on average
+    assert 1.2 < ranges[1] / ranges[0] < 1.7
+    assert boards[1] < boards[0] / 2
+
+
+def test_a_picture_that_is_too_small_is_not_reduced() -> None:
+    config = replace(smoke(), reduced=1.0, degradation=DegradationConfig(clean=1.0))
+    side = smallest_side(config)
+    board = np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (side, side))
+    store = PictureStore(board.ravel(), (board.shape,), ("board.png",))
+    patches = PatchBatches(store, [0], config, 0, 1)[0][1]
+    assert patches.shape == (config.batch_size, 1, config.patch_size, config.patch_size)
+    assert set(np.unique(patches.numpy())) == {0, 255}  # resampling would give greys
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(store: PictureStore) -> None:

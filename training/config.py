@@ -170,6 +170,10 @@ class TrainingConfig:
     busier: float = 0.0
     """Share of the patches for which the more detailed of two places in a picture is taken."""
 
+    reduced: float = 0.0
+    """Share of the patches whose place in a picture is larger and made smaller, to half its sides
+    at most: finer detail than the pictures themselves have."""
+
     iterations: int = 1_500_000
     """Updates of the generator."""
 
@@ -219,6 +223,7 @@ class TrainingConfig:
                 f"precision: expected '32-true', 'bf16-mixed' or '16-mixed', got {self.precision!r}"
             )
         _check_share("busier", self.busier)
+        _check_share("reduced", self.reduced)
         _check_share("validation_share", self.validation_share)
 
 

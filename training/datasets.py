@@ -22,6 +22,8 @@ from argan_plugin.color import luma
 from training.config import TrainingConfig
 from training.degradation import MARGIN, Luma, degrade, source_size
 
+_SMALLEST_REDUCTION = 0.5
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -205,12 +207,19 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         return degrade(source, config.patch_size, config.degradation, rng)
 
     def _source(self, picture: Luma, rng: np.random.Generator) -> Luma:
-        side = source_size(self.config.patch_size, self.config.degradation)
-        sides = [min(side, s) for s in picture.shape]
+        side = cut = source_size(self.config.patch_size, self.config.degradation)
+        if self.config.reduced and rng.random() < self.config.reduced:
+            cut = round(side / rng.uniform(_SMALLEST_REDUCTION, 1))
+            cut = max(side, min(cut, *picture.shape))
+        sides = [min(cut, s) for s in picture.shape]
         top, left = (
             int(rng.integers(s - side + 1)) for s, side in zip(picture.shape, sides, strict=True)
         )
-        return picture[top : top + sides[0], left : left + sides[1]]
+        source = picture[top : top + sides[0], left : left + sides[1]]
+        if cut > side:
+            smaller = Image.fromarray(source).resize((side, side), Image.Resampling.LANCZOS)
+            source = np.asarray(smaller)
+        return source
 
 
 def _detail(image: Luma) -> float:
