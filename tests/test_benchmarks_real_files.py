@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import consistent, earlier_compression, harmless, saved_again
+from benchmarks import consistent, earlier_compression, harmless, network_error, saved_again
 from tests.textures import texture
 
 
@@ -85,6 +85,25 @@ def test_harmless(
         )
 
 
+def test_network_error(
+    originals: Path, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_error, "QUALITIES", (75, 95))
+    monkeypatch.setattr(harmless, "_SIDE", 96)
+    monkeypatch.setattr(harmless, "_DRAWN", 2)
+    found = rows(network_error, originals, tiny_model_path, tmp_path)
+    assert len(found) == 5 * 2
+    for row in found:
+        if row["kind"] in ("photographs", "noise"):
+            # the tiny network is random: the more it is distrusted, the better
+            assert row["means"] == sorted(row["means"])
+            assert row["means"][0] < row["means"][-1] - 0.1
+        assert len(row["means"]) == len(row["least"]) == 1 + len(network_error.ERRORS)
+        assert len(str(network_error.Row(**row)).split("|")) == len(
+            network_error.HEADER.split("\n")[0].split("|")
+        )
+
+
 def test_earlier_compression(
     originals: Path, identity_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +123,6 @@ def test_earlier_compression(
 
 
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for benchmark in (saved_again, consistent, harmless, earlier_compression):
+    for benchmark in (saved_again, consistent, harmless, network_error, earlier_compression):
         assert benchmark.main(["--images", str(tmp_path)]) == 1
         assert "expected a folder of original pictures" in capsys.readouterr().err
