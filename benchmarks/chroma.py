@@ -35,10 +35,14 @@ _CASES: list[tuple[Subsampling | None, int]] = [
 ]
 
 
-def psnr(image: NDArray[Any], reference: NDArray[Any]) -> float:
-    """Return the PSNR in dB over R, G and B of uint8 pictures; inf for equal ones."""
-    error = np.square(image.astype(float) - reference).mean()
-    return float(10 * np.log10(255**2 / error)) if error else np.inf
+def _error(image: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Return the mean squared error over R, G and B of uint8 pictures."""
+    return float(np.square(image.astype(float) - reference).mean())
+
+
+def _decibels(error: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(255**2 / error)
 
 
 def row(
@@ -46,21 +50,29 @@ def row(
     originals: Sequence[NDArray[np.uint8]],
     model: RestorationModel,
 ) -> str:
-    """Return a row of the table: means over the pictures."""
+    """Return a row of the table: means over the pictures.
+
+    Of originals the PSNR of the mean error, for some come back without any.
+    """
     subsampling, quality = case
     verbs: tuple[Callable[..., NDArray[np.float32]], ...] = (luma_change, colour_change)
-    scores = []
+    errors = []
     for original in originals:
         compressed = original
         if subsampling is not None:
             compressed = round_trip(original, quality=quality, subsampling=subsampling)
         restored = [apply_change(compressed, verb(compressed, model=model)) for verb in verbs]
-        scores.append([psnr(image, original) for image in (compressed, *restored)])
-    jpeg, luma, both = np.mean(scores, axis=0)
-    least = min(with_chroma - without for _, without, with_chroma in scores)
-    name = "original" if subsampling is None else f"{subsampling}, q = {quality}"
-    first = "" if subsampling is None else f"{jpeg:.2f}"
-    return f"| {name} | {first} | {luma:.2f} | {both:.2f} | {both - luma:+.2f} | {least:+.2f} |"
+        errors.append([_error(image, original) for image in (compressed, *restored)])
+    if subsampling is None:
+        _, luma, both = _decibels(np.mean(errors, axis=0))
+        return f"| original |  | {luma:.2f} | {both:.2f} | {both - luma:+.2f} |  |"
+    scores = _decibels(np.array(errors))
+    jpeg, luma, both = scores.mean(axis=0)
+    least = (scores[:, 2] - scores[:, 1]).min()
+    return (
+        f"| {subsampling}, q = {quality} | {jpeg:.2f} | {luma:.2f} | {both:.2f} | "
+        f"{both - luma:+.2f} | {least:+.2f} |"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
