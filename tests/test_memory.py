@@ -107,7 +107,7 @@ while True:
     if caught:
         break
     more = more * 3 // 4
-assert np.abs(restored - expected).max() < 1e-6
+assert np.abs(restored - expected).max() < 1e-3 / 255  # what the export allows a tile
 assert np.array_equal(restore(picture, model=model), expected)  # with memory again
 print(*[warning.message for warning in caught])
 """
