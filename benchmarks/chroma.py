@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.model import RestorationModel
 from benchmarks.conditions import conditions_now
 from training.datasets import find_pictures
+from training.metrics import psnr
 
 HEADER = (
     "| picture | JPEG | luma restored | luma and chroma | chroma adds | least, of one picture |\n"
@@ -35,16 +35,6 @@ _CASES: list[tuple[Subsampling | None, int]] = [
 ]
 
 
-def _error(image: NDArray[Any], reference: NDArray[Any]) -> float:
-    """Return the mean squared error over R, G and B of uint8 pictures."""
-    return float(np.square(image.astype(float) - reference).mean())
-
-
-def _decibels(error: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore"):
-        return 10 * np.log10(255**2 / error)
-
-
 def row(
     case: tuple[Subsampling | None, int],
     originals: Sequence[NDArray[np.uint8]],
@@ -52,21 +42,21 @@ def row(
 ) -> str:
     """Return a row of the table: means over the pictures.
 
-    Of originals the PSNR of the mean error, for some come back without any.
+    Of originals it is the PSNR of the mean error, for some come back without any: inf.
     """
     subsampling, quality = case
     verbs: tuple[Callable[..., NDArray[np.float32]], ...] = (luma_change, colour_change)
-    errors = []
+    decibels = []
     for original in originals:
         compressed = original
         if subsampling is not None:
             compressed = round_trip(original, quality=quality, subsampling=subsampling)
         restored = [apply_change(compressed, verb(compressed, model=model)) for verb in verbs]
-        errors.append([_error(image, original) for image in (compressed, *restored)])
+        decibels.append([psnr(image, original) for image in (compressed, *restored)])
+    scores = np.array(decibels)
     if subsampling is None:
-        _, luma, both = _decibels(np.mean(errors, axis=0))
+        luma, both = -10 * np.log10(np.mean(10 ** (-scores[:, 1:] / 10), axis=0))
         return f"| original |  | {luma:.2f} | {both:.2f} | {both - luma:+.2f} |  |"
-    scores = _decibels(np.array(errors))
     jpeg, luma, both = scores.mean(axis=0)
     least = (scores[:, 2] - scores[:, 1]).min()
     return (

@@ -159,7 +159,7 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
         ),
         ("taken from the more detailed of two places", f"{config.busier:.0%}"),
         *(
-            [("from a place made smaller, by up to half", f"{config.reduced:.0%}")]
+            [("places made smaller, by up to half", f"{config.reduced:.0%}")]
             if config.reduced
             else []
         ),

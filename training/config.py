@@ -171,8 +171,8 @@ class TrainingConfig:
     """Share of the patches for which the more detailed of two places in a picture is taken."""
 
     reduced: float = 0.0
-    """Share of the patches whose place in a picture is larger and made smaller, to half its sides
-    at most: finer detail than the pictures themselves have."""
+    """Share of the places that are larger and made smaller, to half their sides at most: finer
+    detail than the pictures themselves have. Of two places, `busier` takes these more often."""
 
     iterations: int = 1_500_000
     """Updates of the generator."""

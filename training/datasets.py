@@ -211,15 +211,13 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         if self.config.reduced and rng.random() < self.config.reduced:
             cut = round(side / rng.uniform(_SMALLEST_REDUCTION, 1))
             cut = max(side, min(cut, *picture.shape))
-        sides = [min(cut, s) for s in picture.shape]
-        top, left = (
-            int(rng.integers(s - side + 1)) for s, side in zip(picture.shape, sides, strict=True)
-        )
-        source = picture[top : top + sides[0], left : left + sides[1]]
-        if cut > side:
-            smaller = Image.fromarray(source).resize((side, side), Image.Resampling.LANCZOS)
-            source = np.asarray(smaller)
-        return source
+        height, width = (min(cut, s) for s in picture.shape)
+        top = int(rng.integers(picture.shape[0] - height + 1))
+        left = int(rng.integers(picture.shape[1] - width + 1))
+        source = picture[top : top + height, left : left + width]
+        if cut == side:
+            return source
+        return np.asarray(Image.fromarray(source).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def _detail(image: Luma) -> float:
