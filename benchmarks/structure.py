@@ -97,11 +97,34 @@ def stem_by_unshuffle(graph: GraphProto, node: NodeProto) -> list[NodeProto] | N
     ]
 
 
+def sum_by_convolution(graph: GraphProto, node: NodeProto) -> list[NodeProto] | None:
+    """Send the sum of a skip and what comes up through a 1x1 convolution that changes nothing.
+
+    ONNX Runtime keeps what its convolutions give in blocks of channels, as the next ones want it,
+    and adds the residual blocks behind it to that; a sum of its own lies in planes.
+    """
+    ups = {
+        other.output[0]: len(_constant(graph, other.input[2]))
+        for other in graph.node
+        if other.op_type == "ConvTranspose"
+    }
+    width = next((ups[name] for name in node.input if name in ups), None)
+    if node.op_type != "Add" or width is None:
+        return None
+    ones = _add(graph, node, "ones", np.ones((width, 1, 1, 1), np.float32))
+    planes = f"{node.output[0]}_planes"
+    return [
+        helper.make_node("Add", node.input, [planes]),
+        helper.make_node("Conv", [planes, ones], node.output, group=width),
+    ]
+
+
 FORMS: dict[str, Sequence[Rewrite]] = {
     "present": (),
     "transposed convolutions as 1x1 and pixel shuffle": (up_by_shuffle,),
     "strided 2x2 convolutions as inverse pixel shuffle and 1x1": (down_by_unshuffle,),
     "stem as inverse pixel shuffle and 3x3": (stem_by_unshuffle,),
+    "sums with skips through a 1x1 convolution of ones": (sum_by_convolution,),
 }
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from training.__main__ import main
+from tests.short_runs import MACHINE, short
+from training.__main__ import main, override
 from training.checkpoint import build_generator, load_weights, save_weights
 from training.config import TrainingConfig
 from training.generator import UNetConfig
 from training.paper_networks import PaperGeneratorConfig
 from training.recipes import smoke
+from training.train import train
 
 
 def written(path: Path, config: TrainingConfig, seed: int) -> Path:
@@ -64,3 +66,21 @@ def test_other_shapes_and_shares_are_refused(
     assert command(first, first, 1.5, target) == 1
     assert "expected a number in [0, 1], got 1.5" in capsys.readouterr().err
     assert not target.exists()
+
+
+def test_with_more_blocks_the_way_begins_where_the_run_began(images: Path, tmp_path: Path) -> None:
+    first = train(short(1), [images], tmp_path / "first", machine=MACHINE)
+    still = replace(short(1), optimizer=replace(short(1).optimizer, learning_rate=1e-12))
+    deeper = train(
+        still,
+        [images],
+        tmp_path / "deeper",
+        machine=MACHINE,
+        init_from=first,
+        reshape=lambda shape: override(shape, "bottleneck_blocks=3"),
+    )
+    assert command(first, deeper, 0, tmp_path / "begun.safetensors") == 0
+    begun, end = (load_weights(path) for path in (tmp_path / "begun.safetensors", deeper))
+    assert len(end.state) > len(load_weights(first).state)
+    for name, value in end.state.items():
+        torch.testing.assert_close(begun.state[name], value, atol=1e-9, rtol=0)

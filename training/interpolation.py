@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.checkpoint import CheckpointError, load_weights, save_weights
+import torch
+from torch import Tensor
+
+from training.checkpoint import (
+    CheckpointError,
+    Weights,
+    build_generator,
+    load_into,
+    load_weights,
+    save_weights,
+)
+from training.config import GeneratorConfig
 
 
 def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
@@ -18,7 +29,8 @@ def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
     Parameters
     ----------
     first, second
-        ``.safetensors`` files of ``python -m training``, of networks of one shape.
+        ``.safetensors`` files of ``python -m training``, of networks of one shape, or of one into
+        which ``--reshape`` brought the first when the second's run began with it.
     share
         Of the second, in [0, 1]. If the second lies between the first and a run's weights itself,
         so does the result, by both shares' product.
@@ -29,27 +41,38 @@ def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
     Raises
     ------
     CheckpointError
-        If a file is missing or damaged, or the networks differ in shape.
+        If a file is missing or damaged, or the first does not fit into the second's shape.
     ValueError
         If the share is out of its range.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share: expected a number in [0, 1], got {share:g}")
     start, end = load_weights(first), load_weights(second)
-    if start.generator != end.generator:
-        raise CheckpointError(
-            f"{second}: expected a network of the shape of {first}, {start.generator}, "
-            f"got {end.generator}"
-        )
     if end.training is None:
         raise CheckpointError(f"{second}: expected the configuration of its run, found none")
+    try:
+        begun = _begun(start, end.generator, end.training.seed)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{second}: expected a network of the shape of {first}, {start.generator}, or one into "
+            f"which that can be reshaped, got {end.generator}"
+        ) from error
     network = end.network()
     network.load_state_dict(
         {
             # BatchNorm counts its batches in an integer
-            name: start.state[name].lerp(value, share) if value.is_floating_point() else value
+            name: begun[name].lerp(value, share) if value.is_floating_point() else value
             for name, value in end.state.items()
         }
     )
     whole = share * end.facts.get("interpolated", 1.0)
     save_weights(target, network, end.training, end.facts | {"interpolated": whole})
+
+
+def _begun(start: Weights, shape: GeneratorConfig, seed: int) -> dict[str, Tensor]:
+    """Return ``start`` as a run with this seed began, which has reshaped it to ``shape``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_generator(shape)
+    load_into(network, start.state)
+    return network.state_dict()
