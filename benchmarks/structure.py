@@ -103,14 +103,15 @@ def sum_by_convolution(graph: GraphProto, node: NodeProto) -> list[NodeProto] | 
     ONNX Runtime keeps what its convolutions give in blocks of channels, as the next ones want it,
     and adds the residual blocks behind it to that; a sum of its own lies in planes.
     """
-    ups = {
-        other.output[0]: len(_constant(graph, other.input[2]))
+    ups = (
+        other
         for other in graph.node
-        if other.op_type == "ConvTranspose"
-    }
-    width = next((ups[name] for name in node.input if name in ups), None)
-    if node.op_type != "Add" or width is None:
+        if other.op_type == "ConvTranspose" and other.output[0] in node.input
+    )
+    up = next(ups, None)
+    if node.op_type != "Add" or up is None:
         return None
+    width = len(_constant(graph, up.input[2]))
     ones = _add(graph, node, "ones", np.ones((width, 1, 1, 1), np.float32))
     planes = f"{node.output[0]}_planes"
     return [
