@@ -40,10 +40,9 @@ def _train(options: argparse.Namespace) -> None:
 
     folder = options.output or Path("runs", options.recipe)
     if options.resume:
-        if options.set or options.init_from or options.reshape or options.teacher:
+        if options.set or options.init_from or options.reshape:
             raise ValueError(
-                "--resume goes on with the run's own settings: drop --set, --init-from, "
-                "--reshape, --teacher"
+                "--resume goes on with the run's own settings: drop --set, --init-from, --reshape"
             )
         config = resumed_config(folder)
     else:
@@ -73,7 +72,6 @@ def _train(options: argparse.Namespace) -> None:
             resume=options.resume,
             init_from=options.init_from,
             reshape=lambda generator: reduce(override, options.reshape, generator),
-            teacher_from=options.teacher,
             minutes=options.minutes,
         )
     except TrainingDiverged as error:

@@ -158,10 +158,6 @@ class TrainingConfig:
     """Weight of :func:`training.losses.structure_loss`, which asks for SSIM, beside the pixel
     loss's 1; λ applies to both."""
 
-    teacher_share: float = 0.0
-    """Share of what the generator learns that comes from :mod:`training.teacher`; the other losses
-    have the rest. Made for the logarithm of the error as pixel loss, and refused beside others."""
-
     adversarial: AdversarialConfig | None = None
     """None trains without a discriminator."""
 
@@ -211,11 +207,6 @@ class TrainingConfig:
             raise ValueError(f"pixel_weight: expected > 0, got {self.pixel_weight}")
         if self.structure_weight < 0:
             raise ValueError(f"structure_weight: expected >= 0, got {self.structure_weight}")
-        if self.teacher_share and not self.pixel_loss.startswith("log_l2"):
-            raise ValueError(
-                "teacher_share: expected 0, or log_l2 or log_l2_blocks as pixel_loss, got "
-                f"{self.teacher_share} and {self.pixel_loss}"
-            )
         if self.patch_size < 32 or self.patch_size % 16:
             raise ValueError(
                 f"patch_size: expected a multiple of 16 from 32 on, got {self.patch_size}"
@@ -231,7 +222,6 @@ class TrainingConfig:
             raise ValueError(
                 f"precision: expected '32-true', 'bf16-mixed' or '16-mixed', got {self.precision!r}"
             )
-        _check_share("teacher_share", self.teacher_share)
         _check_share("busier", self.busier)
         _check_share("reduced", self.reduced)
         _check_share("validation_share", self.validation_share)

@@ -81,17 +81,6 @@ def ssim(images: Tensor, references: Tensor) -> Tensor:
     return (likeness / scale).mean(dim=(1, 2))
 
 
-def teacher_loss(restored: Tensor, taught: Tensor, pristine: Tensor) -> Tensor:
-    """Return the mean over the patches of MSE(restored, taught) / (MSE(taught, pristine) + ε).
-
-    At what a teacher has made of the patches, ``taught``, a patch weighs as much as in ``log_l2``,
-    whose gradient is that of MSE / (MSE + ε) with the divisor held.
-    """
-    distance = (restored - taught).square().mean(dim=(1, 2, 3))
-    error = (taught - pristine).square().mean(dim=(1, 2, 3))
-    return (distance / (error + _LOG_EPSILON)).mean()
-
-
 def adversarial_loss(restored_logits: Tensor) -> Tensor:
     """Return BCE(D(G(x)), 1): small when the discriminator takes the restored for pristine."""
     return F.binary_cross_entropy_with_logits(restored_logits, torch.ones_like(restored_logits))

@@ -44,13 +44,6 @@ def parser() -> argparse.ArgumentParser:
         help="give that file's network more residual blocks, which begin as the identity, such as "
         "bottleneck_blocks=6, or narrower ones, such as block_widths=(32,48,80)",
     )
-    train.add_argument(
-        "--teacher",
-        type=Path,
-        metavar="FILE",
-        help="a .safetensors file whose results the network also learns from, by the share that "
-        "--set teacher_share=SHARE gives",
-    )
     train.add_argument("--iterations", type=int, metavar="N", help="length of the run")
     train.add_argument(
         "--minutes", type=float, metavar="N", help="stop after so long, as Ctrl-C does"

@@ -20,7 +20,6 @@ COLUMNS = (
     "learning_rate",
     "pixel",
     "structure",
-    "teacher",
     "adversarial",
     "discriminator",
     "discriminator_accuracy",
@@ -32,8 +31,8 @@ COLUMNS = (
 )
 """Columns of ``log.csv``; an empty cell was not measured at that iteration.
 
-``pixel``, ``structure``, ``teacher``, ``adversarial`` and ``discriminator`` are mean losses since
-the row before; ``psnr_*`` are means in dB over the validation crops, of the averaged weights.
+``pixel``, ``structure``, ``adversarial`` and ``discriminator`` are mean losses since the row
+before; ``psnr_*`` are means in dB over the validation crops, of the averaged weights.
 """
 
 

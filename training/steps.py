@@ -10,13 +10,7 @@ from torch import Tensor, nn
 
 from training.config import AdversarialConfig, OptimizerConfig, TrainingConfig
 from training.discriminator import PatchDiscriminator
-from training.losses import (
-    adversarial_loss,
-    discriminator_loss,
-    pixel_loss,
-    structure_loss,
-    teacher_loss,
-)
+from training.losses import adversarial_loss, discriminator_loss, pixel_loss, structure_loss
 from training.paper_networks import PaperDiscriminator
 
 
@@ -71,38 +65,28 @@ def update_generator(
     restored: Tensor,
     pristine: Tensor,
     compressed: Tensor,
-    taught: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Move G: ``L_G = BCE(D(G(x)), 1) + λ·L(G(x), y)``, or ``λ·L`` without a discriminator.
 
-    ``L`` is the pixel loss and, with a weight, the structure loss; with a teacher it is their mean
-    with the distance to what that makes of the patches, weighed by ``config.teacher_share``.
+    ``L`` is the pixel loss and, with a weight, the structure loss.
 
     Parameters
     ----------
     restored, pristine, compressed
         ``G(x)``, with its graph, ``y`` and ``x``: float32 ``(batch, 1, height, width)`` in [0, 1].
-    taught
-        What the teacher makes of ``x``, likewise.
 
     Returns
     -------
     dict
-        The losses ``pixel``, ``structure``, ``teacher`` and ``adversarial``, as far as they count,
-        detached.
+        The losses ``pixel``, ``structure`` and ``adversarial``, as far as they count, detached.
     """
     pixel = pixel_loss(config.pixel_loss, restored, pristine)
     losses = {"pixel": pixel.detach()}
-    loss = pixel
+    loss = config.pixel_weight * pixel
     if config.structure_weight:
         structure = structure_loss(restored, pristine)
         losses["structure"] = structure.detach()
-        loss = loss + config.structure_weight * structure
-    if taught is not None:
-        distance = teacher_loss(restored, taught, pristine)
-        losses["teacher"] = distance.detach()
-        loss = loss.lerp(distance, config.teacher_share)
-    loss = config.pixel_weight * loss
+        loss = loss + config.pixel_weight * config.structure_weight * structure
     if discriminator is not None:
         discriminator.plain.requires_grad_(False)  # judges here, does not learn
         with fabric.autocast():  # which the plain network does not have by itself

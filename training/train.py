@@ -32,7 +32,6 @@ from training.launch import Machine, launch, make_player, patch_batches
 from training.run_log import RunLog
 from training.run_state import WEIGHTS_FILE, RunState
 from training.steps import build_discriminator, update_discriminator, update_generator
-from training.teacher import open_teacher
 from training.validation import Validation
 
 _LOG_INTERVAL = 50
@@ -53,7 +52,6 @@ def train(
     resume: bool = False,
     init_from: Path | None = None,
     reshape: Callable[[GeneratorConfig], GeneratorConfig] | None = None,
-    teacher_from: Path | None = None,
     minutes: float | None = None,
 ) -> Path:
     """Run ``config`` on the pictures below ``images`` and return the file with the weights.
@@ -74,9 +72,6 @@ def train(
         Start from the weights of a ``.safetensors`` file, and its network, instead of from scratch.
     reshape
         Gives that network more residual blocks, which begin as the identity, or narrower ones.
-    teacher_from
-        The ``.safetensors`` file of the network that teaches, if ``config.teacher_share`` asks for
-        one; a resumed run has kept it.
     minutes
         Stop after so long, as Ctrl-C does; for machines that one has for a limited time.
 
@@ -89,13 +84,9 @@ def train(
     TrainingDiverged
         If a loss became NaN or infinite.
     ValueError
-        If ``machine`` cannot train ``config``, or a teacher is given that has no share, or lacks.
+        If ``machine`` cannot train ``config``.
     """
     machine = machine or Machine()
-    if not resume and (teacher_from is not None) != bool(config.teacher_share):
-        raise ValueError(
-            "A teacher needs both --teacher FILE and --set teacher_share=SHARE, above 0."
-        )
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
     weights = load_weights(init_from) if init_from is not None else None
@@ -119,9 +110,6 @@ def train(
     if config.adversarial is not None:
         judge = build_discriminator(config.adversarial)
         discriminator = make_player(fabric, judge, config.adversarial.optimizer)
-    teacher = None
-    if config.teacher_share:
-        teacher = open_teacher(fabric, teacher_from, folder, config.seed)
     ema = ExponentialMovingAverage(generator.plain, config.ema_decay)
     run = RunState(config, folder, generator, discriminator, ema)
     iteration, hours = run.load() if resume else (0, 0.0)
@@ -152,10 +140,7 @@ def train(
                 losses.add(update_discriminator(fabric, discriminator, *trio))
             rate = generator.set_rate(iteration, config.iterations) if learns else 0.0
             if learns:
-                taught = teacher.restore(compressed, iteration) if teacher else None
-                losses.add(
-                    update_generator(fabric, config, generator, discriminator, *trio, taught)
-                )
+                losses.add(update_generator(fabric, config, generator, discriminator, *trio))
             ema.update(generator.plain, iteration)
             iteration += 1
             progress.update()
