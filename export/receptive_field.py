@@ -69,7 +69,7 @@ def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
     further away than a halo was replaced by another picture, and once after it was cut off, as a
     tile is. They are what a network
     finds hardest, not what people have: noise of black and white pixels and squares, compressed or
-    not, beside white or other noise. On photographs the change is smaller.
+    not, and of all greys, beside white or other noise. On photographs the change is smaller.
 
     Parameters
     ----------
@@ -132,6 +132,7 @@ def _pairs(side: int) -> tuple[Tensor, Tensor]:
         lambda: squares(2),
         lambda: squares(8),
         lambda: compressed(8),
+        lambda: random.integers(0, 256, (side, side), np.uint8),
     ]
     outer: list[Callable[[], NDArray[np.uint8]]] = [
         lambda: squares(1),
