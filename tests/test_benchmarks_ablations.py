@@ -36,6 +36,7 @@ def test_an_arm_is_trained_for_its_minutes_and_measured(tmp_path: Path, batch_no
         smoke(),
         generator=PaperGeneratorConfig(batch_norm=batch_norm),
         adversarial=None,
+        equivariant=False,
         iterations=1000,
         validation_interval=1000,
     )

@@ -53,12 +53,12 @@ def test_a_narrowed_block_keeps_the_channels_that_count(images: Path, tmp_path: 
             value[:, 1] = 0  # whatever this channel holds, nothing comes of it
     network = build_generator(weights.generator)
     network.load_state_dict(state)
-    narrower = build_generator(replace(weights.generator, block_widths=(3, 7)))
+    narrower = build_generator(replace(weights.generator, block_widths=(7, 15)))
     load_into(narrower, state)
     image = torch.rand(1, 1, 16, 16)
     with torch.no_grad():
         torch.testing.assert_close(narrower(image), network(image))
-    wider = build_generator(replace(weights.generator, block_widths=(5, 8)))
+    wider = build_generator(replace(weights.generator, block_widths=(9, 16)))
     with pytest.raises(CheckpointError, match="do not fit"):
         load_into(wider, state)
 

@@ -37,7 +37,7 @@ def network() -> UNet:
 
 @pytest.fixture(scope="module")
 def weights(network: UNet) -> Weights:
-    training: TrainingConfig = replace(smoke(), generator=network.config)
+    training: TrainingConfig = replace(smoke(), generator=network.config, equivariant=False)
     state = network.state_dict()
     return Weights(generator=network.config, state=state, training=training, facts={})
 

@@ -47,7 +47,7 @@ def random_weights(generator: GeneratorConfig) -> Weights:
     return Weights(
         generator=generator,
         state=network.state_dict(),
-        training=replace(smoke(), generator=generator),
+        training=replace(smoke(), generator=generator, equivariant=False),
         facts={"commit": "0123abc"},
     )
 
@@ -93,10 +93,10 @@ def test_the_plugin_reads_the_facts(exported: tuple[Path, ExportReport], weights
 
 
 def test_the_cost_counts_a_multiply_add_as_two(exported: tuple[Path, ExportReport]) -> None:
-    # By hand, multiply-adds a pixel: stem, two blocks of width 4 on a quarter of the positions,
-    # down, one block of width 8 on a sixteenth, up, head.
-    stem, fine, down = 4 * 36 / 4, 2 * 2 * 4 * 4 * 9 / 4, 4 * 8 * 4 / 16
-    coarse, up, head = 2 * 8 * 8 * 9 / 16, 8 * 4 * 4 / 16, 4 * 4 * 9 / 4
+    # By hand, multiply-adds a pixel: stem, two blocks of width 8 on a quarter of the positions,
+    # down, one block of width 16 on a sixteenth, up, head.
+    stem, fine, down = 8 * 36 / 4, 2 * 2 * 8 * 8 * 9 / 4, 8 * 16 * 4 / 16
+    coarse, up, head = 2 * 16 * 16 * 9 / 16, 16 * 8 * 4 / 16, 8 * 4 * 9 / 4
     expected = 2 * (stem + fine + down + coarse + up + head) / 1000
     assert exported[1].info.kflop_per_pixel == pytest.approx(expected, abs=5e-4)
 

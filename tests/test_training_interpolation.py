@@ -33,7 +33,7 @@ def command(first: Path, second: Path, share: float, target: Path) -> int:
 def test_weights_lie_between_and_say_how_far(
     generator: UNetConfig | PaperGeneratorConfig, tmp_path: Path
 ) -> None:
-    config = replace(smoke(), generator=generator)
+    config = replace(smoke(), generator=generator, equivariant=False)
     first = written(tmp_path / "first.safetensors", replace(config, seed=1), 1)
     second = written(tmp_path / "second.safetensors", replace(config, seed=2), 2)
     assert command(first, second, 0.25, tmp_path / "between.safetensors") == 0
@@ -58,7 +58,7 @@ def test_other_shapes_and_shares_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = written(tmp_path / "first.safetensors", smoke(), 1)
-    other = replace(smoke(), generator=PaperGeneratorConfig())
+    other = replace(smoke(), generator=PaperGeneratorConfig(), equivariant=False)
     second = written(tmp_path / "second.safetensors", other, 2)
     target = tmp_path / "between.safetensors"
     assert command(first, second, 0.5, target) == 1

@@ -14,7 +14,7 @@ from tests.short_runs import MACHINE, assert_equal, short, weights
 from training import train as train_module
 from training.checkpoint import (
     CheckpointError,
-    build_generator,
+    begin_generator,
     load_state,
     load_weights,
 )
@@ -82,7 +82,7 @@ def test_the_discriminator_learns_alone_in_its_head_start(images: Path, tmp_path
     config = short(2, adversarial=AdversarialConfig(head_start=2))
     train(config, [images], tmp_path, machine=MACHINE)
     torch.manual_seed(config.seed)
-    begun = build_generator(config.generator).state_dict()
+    begun = begin_generator(config).state_dict()
     judge = PatchDiscriminator().state_dict()
     generator, discriminator = load_state(tmp_path / "last.ckpt")["networks"]
     assert_equal(begun, generator)

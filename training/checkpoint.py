@@ -26,6 +26,7 @@ from training.config import (
     generator_to_dict,
     to_dict,
 )
+from training.equivariance import tie
 from training.generator import ResidualBlock, UNet, UNetConfig
 from training.paper_networks import PaperGenerator
 
@@ -125,6 +126,24 @@ def _narrow(state: dict[str, Tensor], block: str, width: int) -> None:
 def build_generator(config: GeneratorConfig) -> UNet | PaperGenerator:
     """Return a freshly initialised generator."""
     return UNet(config) if isinstance(config, UNetConfig) else PaperGenerator(config)
+
+
+def begin_generator(
+    config: TrainingConfig, state: dict[str, Tensor] | None = None
+) -> UNet | PaperGenerator:
+    """Return the generator as a run begins with it: fresh, or :func:`load_into` with ``state``.
+
+    Raises
+    ------
+    CheckpointError
+        If the weights ``state`` do not fit.
+    """
+    network = build_generator(config.generator)
+    if config.equivariant and isinstance(network, UNet):
+        tie(network)  # blocks that ``state`` lacks stay so
+    if state is not None:
+        load_into(network, state)
+    return network
 
 
 def save_weights(

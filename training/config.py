@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from training.equivariance import check_groups
 from training.generator import UNetConfig
 from training.paper_networks import PaperGeneratorConfig
 
@@ -161,6 +162,9 @@ class TrainingConfig:
     adversarial: AdversarialConfig | None = None
     """None trains without a discriminator."""
 
+    equivariant: bool = False
+    """Whether weights commute with flips and quarter turns (:mod:`training.equivariance`)."""
+
     patch_size: int = 64
     """Side of a training patch, in pixels."""
 
@@ -222,6 +226,8 @@ class TrainingConfig:
             raise ValueError(
                 f"precision: expected '32-true', 'bf16-mixed' or '16-mixed', got {self.precision!r}"
             )
+        if self.equivariant:
+            check_groups(self.generator)
         _check_share("busier", self.busier)
         _check_share("reduced", self.reduced)
         _check_share("validation_share", self.validation_share)

@@ -15,12 +15,11 @@ from torch import Tensor
 from training.checkpoint import (
     CheckpointError,
     Weights,
-    build_generator,
-    load_into,
+    begin_generator,
     load_weights,
     save_weights,
 )
-from training.config import GeneratorConfig
+from training.config import TrainingConfig
 
 
 def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
@@ -51,7 +50,7 @@ def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
     if end.training is None:
         raise CheckpointError(f"{second}: expected the configuration of its run, found none")
     try:
-        begun = _begun(start, end.generator, end.training.seed)
+        begun = _begun(start, end.training)
     except CheckpointError as error:
         raise CheckpointError(
             f"{second}: expected a network of the shape of {first}, {start.generator}, or one into "
@@ -69,10 +68,8 @@ def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
     save_weights(target, network, end.training, end.facts | {"interpolated": whole})
 
 
-def _begun(start: Weights, shape: GeneratorConfig, seed: int) -> dict[str, Tensor]:
-    """Return ``start`` as a run with this seed began, which has reshaped it to ``shape``."""
+def _begun(start: Weights, run: TrainingConfig) -> dict[str, Tensor]:
+    """Return ``start`` as ``run`` began, which has reshaped it to its own shape."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build_generator(shape)
-    load_into(network, start.state)
-    return network.state_dict()
+        torch.manual_seed(run.seed)
+        return begin_generator(run, start.state).state_dict()

@@ -116,12 +116,13 @@ def smoke() -> TrainingConfig:
     return TrainingConfig(
         name="smoke",
         generator=UNetConfig(
-            widths=(4, 8), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,)
+            widths=(8, 16), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,)
         ),
         degradation=_WORLD,
         optimizer=OptimizerConfig(learning_rate=1e-3, muon=True),
         pixel_weight=100.0,
         adversarial=AdversarialConfig(),
+        equivariant=True,
         patch_size=32,
         batch_size=2,
         iterations=2,

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
-from training.checkpoint import build_generator, load_into, load_weights
+from training.checkpoint import begin_generator, load_weights
 from training.config import GeneratorConfig, TrainingConfig
 from training.datasets import (
     PictureFolderError,
@@ -28,6 +28,8 @@ from training.datasets import (
     validation_crops,
 )
 from training.ema import ExponentialMovingAverage
+from training.equivariance import keep_tied
+from training.generator import UNet
 from training.launch import Machine, launch, make_player, patch_batches
 from training.run_log import RunLog
 from training.run_state import WEIGHTS_FILE, RunState
@@ -84,7 +86,8 @@ def train(
     TrainingDiverged
         If a loss became NaN or infinite.
     ValueError
-        If ``machine`` cannot train ``config``.
+        If ``machine`` cannot train ``config``, or the weights to start from are not tied as it
+        says.
     """
     machine = machine or Machine()
     if machine.threads is not None:
@@ -96,9 +99,9 @@ def train(
     fabric = launch(config, machine)
     torch.manual_seed(config.seed)
 
-    network = build_generator(config.generator)
-    if weights is not None:
-        load_into(network, weights.state)
+    network = begin_generator(config, weights.state if weights is not None else None)
+    if config.equivariant and isinstance(network, UNet):
+        keep_tied(network)
     generator = make_player(
         fabric,
         network,
