@@ -15,6 +15,7 @@ from training.checkpoint import load_weights
 from training.config import TrainingConfig
 from training.equivariance import ORIENTATIONS, keep_tied, tie
 from training.generator import UNet, UNetConfig
+from training.interpolation import interpolate
 from training.paper_networks import PaperGeneratorConfig
 from training.recipes import smoke
 from training.train import train
@@ -97,9 +98,9 @@ def test_gradients_are_means_over_what_is_tied() -> None:
         torch.testing.assert_close(ours, theirs.grad, atol=1e-3, rtol=1e-3)
 
 
-def config(**changes: object) -> TrainingConfig:
+def config() -> TrainingConfig:
     """Return a run of a few iterations with tied weights."""
-    return short(4, generator=SHAPE, **changes)
+    return short(4, generator=SHAPE)
 
 
 def test_a_run_keeps_them_tied(images: Path, tmp_path: Path) -> None:
@@ -127,6 +128,9 @@ def test_free_weights_are_no_start_for_tied_ones(images: Path, tmp_path: Path) -
     first = train(free, [images], tmp_path / "first", machine=MACHINE)
     with pytest.raises(ValueError, match=r"commute with flips.*--set equivariant=False"):
         train(config(), [images], tmp_path / "second", machine=MACHINE, init_from=first)
+    tied = train(config(), [images], tmp_path / "tied", machine=MACHINE)
+    with pytest.raises(ValueError, match="commute with flips"):
+        interpolate(first, tied, 0.5, tmp_path / "between.safetensors")
     train(free, [images], tmp_path / "third", machine=MACHINE, init_from=first)
     assert weights(tmp_path / "third")
 

@@ -26,7 +26,7 @@ from training.config import (
     generator_to_dict,
     to_dict,
 )
-from training.equivariance import tie
+from training.equivariance import keep_tied, tie
 from training.generator import ResidualBlock, UNet, UNetConfig
 from training.paper_networks import PaperGenerator
 
@@ -137,12 +137,17 @@ def begin_generator(
     ------
     CheckpointError
         If the weights ``state`` do not fit.
+    ValueError
+        If they are not tied and ``config`` says that weights are.
     """
     network = build_generator(config.generator)
-    if config.equivariant and isinstance(network, UNet):
-        tie(network)  # blocks that ``state`` lacks stay so
+    tied = network if config.equivariant and isinstance(network, UNet) else None
+    if tied is not None:
+        tie(tied)  # blocks that ``state`` lacks stay so
     if state is not None:
         load_into(network, state)
+    if tied is not None:
+        keep_tied(tied)
     return network
 
 

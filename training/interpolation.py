@@ -42,7 +42,7 @@ def interpolate(first: Path, second: Path, share: float, target: Path) -> None:
     CheckpointError
         If a file is missing or damaged, or the first does not fit into the second's shape.
     ValueError
-        If the share is out of its range.
+        If the share is out of its range, or the second's weights are tied and the first's are not.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share: expected a number in [0, 1], got {share:g}")

@@ -28,8 +28,6 @@ from training.datasets import (
     validation_crops,
 )
 from training.ema import ExponentialMovingAverage
-from training.equivariance import keep_tied
-from training.generator import UNet
 from training.launch import Machine, launch, make_player, patch_batches
 from training.run_log import RunLog
 from training.run_state import WEIGHTS_FILE, RunState
@@ -100,8 +98,6 @@ def train(
     torch.manual_seed(config.seed)
 
     network = begin_generator(config, weights.state if weights is not None else None)
-    if config.equivariant and isinstance(network, UNet):
-        keep_tied(network)
     generator = make_player(
         fabric,
         network,
