@@ -20,6 +20,7 @@ from training.paper_networks import PaperGeneratorConfig
 from training.recipes import smoke
 from training.train import train
 
+_TIED = Path(__file__).parents[1] / "training" / "weights" / "tied.safetensors"
 SHAPE = UNetConfig(
     widths=(8, 16),
     encoder_blocks=(1,),
@@ -106,6 +107,12 @@ def config() -> TrainingConfig:
 def test_a_run_keeps_them_tied(images: Path, tmp_path: Path) -> None:
     path = train(config(), [images], tmp_path / "run", machine=MACHINE)
     made = load_weights(path).network()
+    keep_tied(made)  # type: ignore[arg-type]
+    assert_equivariant(made)
+
+
+def test_the_weights_to_go_on_from_are_tied() -> None:
+    made = load_weights(_TIED).network()
     keep_tied(made)  # type: ignore[arg-type]
     assert_equivariant(made)
 
