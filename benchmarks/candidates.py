@@ -31,7 +31,13 @@ Luma = NDArray[np.uint8]
 _SIZES = ((64, 64), (48, 80), (100, 93))
 _GRADIENTS = 120
 _SEED = 2026
-_DRAWN = (drawn_pictures.text, drawn_pictures.line_art, drawn_pictures.bars, drawn_pictures.dots)
+_DRAWN = (
+    drawn_pictures.text,
+    drawn_pictures.serif_text,
+    drawn_pictures.line_art,
+    drawn_pictures.bars,
+    drawn_pictures.dots,
+)
 _DRAWN_QUALITIES = (10, 40, 75, 90)
 
 
@@ -100,7 +106,7 @@ def drawn(restorer: Restorer) -> dict[str, str]:
             given = round_trip(original, quality=quality)
             gains.append(psnr(restorer(given), original) - psnr(given, original))
         qualities = " / ".join(map(str, _DRAWN_QUALITIES))
-        row[f"{draw.__name__}, gain at q = {qualities}"] = _joined(gains, "+.2f")
+        row[f"{draw.__name__.replace('_', ' ')}, gain at q = {qualities}"] = _joined(gains, "+.2f")
     return row
 
 

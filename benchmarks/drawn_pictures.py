@@ -6,13 +6,17 @@ to fail. Pillow's built-in font is the same on every machine.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 Pixels = NDArray[np.uint8]
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _WIDTH, _HEIGHT = 256, 192
 _OVERSAMPLING = 4
@@ -29,19 +33,24 @@ _CODE = (
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(size: int) -> _Font:
     return ImageFont.load_default(size)
+
+
+@cache
+def _serif_font(size: int) -> ImageFont.FreeTypeFont:
+    """Return DejaVu Serif, of the version that matplotlib brings."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSerif.ttf"), size)
 
 
 def text() -> Pixels:
     """Return black text of 8 to 26 pixels on white, uint8 ``(192, 256)``."""
-    image = Image.new("L", (_WIDTH, _HEIGHT), 255)
-    canvas = ImageDraw.Draw(image)
-    top = 4
-    for size in (8, 10, 12, 14, 18, 22, 26):
-        canvas.text((6, top), _SENTENCE, fill=0, font=_font(size))
-        top += size + 10
-    return np.asarray(image)
+    return _page(_font)
+
+
+def serif_text() -> Pixels:
+    """Return what :func:`text` does, in a font that :mod:`training.drawings` does not draw with."""
+    return _page(_serif_font)
 
 
 def code() -> Pixels:
@@ -101,3 +110,13 @@ def grain() -> Pixels:
     slope = np.add.outer(np.linspace(40, 120, _HEIGHT), np.linspace(0, 90, _WIDTH))
     noise = np.random.default_rng(0).normal(0, 12, slope.shape)
     return np.rint(slope + noise).clip(0, 255).astype(np.uint8)
+
+
+def _page(font: Callable[[int], _Font]) -> Pixels:
+    image = Image.new("L", (_WIDTH, _HEIGHT), 255)
+    canvas = ImageDraw.Draw(image)
+    top = 4
+    for size in (8, 10, 12, 14, 18, 22, 26):
+        canvas.text((6, top), _SENTENCE, fill=0, font=font(size))
+        top += size + 10
+    return np.asarray(image)

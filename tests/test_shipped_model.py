@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from argan_plugin import ARGANFilter, RestorationModel, model_names, restore
 from argan_plugin._sample_data import vintage_cars
 from argan_plugin.jpeg import round_trip
+from benchmarks.drawn_pictures import line_art, serif_text, text
 from training.evaluate import load_results, mean
-from training.metrics import detail
+from training.metrics import detail, psnr
 from training.validation import QUALITIES
 
 
@@ -55,6 +57,17 @@ def test_compressed_pictures_come_nearer_to_the_original(
     restored = restore(compressed, model=model)
     gain = peak_signal_noise_ratio(picture, restored) - peak_signal_noise_ratio(picture, compressed)
     assert gain > 0.1
+
+
+@pytest.mark.parametrize("quality", [5, 10, 20, 40, 75, 90])
+@pytest.mark.parametrize("draw", [text, serif_text, line_art])
+def test_text_and_line_art_come_nearer_to_the_original(
+    draw: Callable[[], np.ndarray], quality: int, model: RestorationModel
+) -> None:
+    picture = draw()
+    compressed = round_trip(picture, quality=quality)
+    restored = restore(compressed, model=model)
+    assert psnr(restored, picture) > psnr(compressed, picture) + 0.1
 
 
 @pytest.mark.parametrize("tile_size", [120, 200])
