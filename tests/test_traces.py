@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from argan_plugin.jpeg import round_trip
 from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.traces import find_compression, middle
-from benchmarks.drawn_pictures import bars
+from benchmarks.drawn_pictures import Pixels, bars, bars_across
 from tests.textures import texture
 
 
@@ -47,9 +49,10 @@ def test_a_single_compression_is_no_earlier_one(quality: int) -> None:
 
 
 @pytest.mark.parametrize("quality", [10, 20, 30, 40, 60, 75, 85, 90, 92])
-def test_even_bars_are_no_earlier_compression(quality: int) -> None:
+@pytest.mark.parametrize("draw", [bars, bars_across])
+def test_even_bars_are_no_earlier_compression(draw: Callable[[], Pixels], quality: int) -> None:
     # Few blocks lie at multiples of many steps; rounding spreads them as in a photograph.
-    compressed = round_trip(bars(), quality=quality)
+    compressed = round_trip(draw(), quality=quality)
     assert find_compression(compressed, ijg_luma_table(quality)) is None
 
 

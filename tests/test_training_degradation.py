@@ -120,12 +120,14 @@ def test_drawings_are_saved_at_any_quality_alike() -> None:
         assert (b == d).all()
 
 
-def test_some_drawings_are_even_bars_of_any_thickness() -> None:
+@pytest.mark.parametrize("lying", [False, True])
+def test_some_drawings_are_even_bars_of_any_thickness(lying: bool) -> None:
     source = photo(96)
-    drawings = [draw(source, np.random.default_rng(n)) for n in range(400)]
+    drawings = [draw(source, np.random.default_rng(n)) for n in range(800)]
     thickness = set()
     for drawing in drawings:
-        edges = np.flatnonzero(np.diff(drawing[0].astype(int)))
+        across = drawing[:, 0] if lying else drawing[0]
+        edges = np.flatnonzero(np.diff(across.astype(int)))
         runs = np.unique(np.diff(edges))
         if len(np.unique(drawing)) == 2 and len(edges) > 2 and len(runs) == 1:
             thickness.add(int(runs[0]))

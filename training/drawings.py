@@ -92,6 +92,12 @@ def _ground(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
 
 def _grating(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
     """Return sharp bars of two greys over the whole picture, in bands of one thickness each."""
+    if rng.random() < 0.5:
+        return np.ascontiguousarray(_upright_grating(shape[::-1], rng).T)
+    return _upright_grating(shape, rng)
+
+
+def _upright_grating(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
     height, width = shape
     shades = np.array([_shade(rng), _shade(rng)], np.uint8)
     bands = int(rng.integers(1, _MOST_BANDS + 1))
