@@ -76,6 +76,7 @@ _OURS = replace(
         block_widths=(32, 80, 160),
     ),
     optimizer=OptimizerConfig(learning_rate=1.5e-3, warmup=100),
+    equivariant=False,
 )
 # The networks are compared, not what they are trained for: the paper's gets our loss, pictures and
 # rate, too.

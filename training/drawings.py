@@ -22,7 +22,7 @@ _MOST_MARKS = 12
 _DITHERED_SHARE = 0.1  # the whole source in black and white, as scans and old printers have it
 _MOST_PERIOD = 4
 # Nothing but a plain ground or a gradient: a white page must come back white up to its edges.
-_BARE_SHARE = 0.4
+_BARE_SHARE = 0.3
 _STEEPEST = 8.0  # as a ramp over an eighth of the patch: small pictures and buttons have such
 _GRATING_SHARE = 0.2  # nothing but even bars: what is periodic is most easily taken for a trace
 _MOST_BANDS = 6
