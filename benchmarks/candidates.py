@@ -36,7 +36,7 @@ _DRAWN = (
     drawn_pictures.serif_text,
     drawn_pictures.line_art,
     drawn_pictures.bars,
-    drawn_pictures.bars_across,
+    drawn_pictures.rungs,
     drawn_pictures.dots,
 )
 _DRAWN_QUALITIES = (10, 40, 75, 90)

@@ -94,7 +94,7 @@ def bars() -> Pixels:
     return np.repeat(rows, _HEIGHT // len(rows), axis=0).astype(np.uint8)
 
 
-def bars_across() -> Pixels:
+def rungs() -> Pixels:
     """Return what :func:`bars` does, with bars that lie, uint8 ``(192, 256)``."""
     lines = np.arange(_HEIGHT)[:, None]
     columns = [np.where(lines // width % 2, 90, 180) for width in range(1, 9)]

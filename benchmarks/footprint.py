@@ -40,12 +40,12 @@ class Machine:
 
 MACHINES = {
     "argan": Machine(
-        processor="AMD EPYC",
+        processor="Intel Xeon with AVX-512",
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-28",
-        start="the twelfth run's weights, shipped before (docs/experiments.md)",
-        hours_before=10.31,
+        start="the fifteenth run's weights (docs/experiments.md)",
+        hours_before=3.7,
     ),
     "argan-texture": Machine(
         processor="AMD EPYC",

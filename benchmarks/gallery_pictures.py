@@ -189,6 +189,16 @@ PICTURES = (
         sheet=False,
     ),
     Picture(
+        name="rungs",
+        kind="line art",
+        load=drawn_pictures.rungs,
+        crop=(60, 90),
+        source=_DRAWN,
+        licence="BSD-3-Clause",
+        trained_on=_NEVER,
+        sheet=False,
+    ),
+    Picture(
         name="dots",
         kind="line art",
         load=drawn_pictures.dots,

@@ -23,7 +23,7 @@ from argan_plugin.inspection import WORTHWHILE_UP_TO
 from argan_plugin.model import RestorationModel
 from argan_plugin.restore_file import Settings, restore_file
 from benchmarks.command import run
-from benchmarks.drawn_pictures import bars
+from benchmarks.drawn_pictures import bars, rungs
 from training.datasets import kept_pictures
 from training.drawings import draw_marks
 from training.metrics import psnr, ssimulacra2
@@ -98,7 +98,7 @@ def originals(folder: Path) -> Iterator[tuple[str, list[Luma]]]:
     grain = [
         rng.normal(rng.integers(64, 192), 2 ** rng.uniform(1, 5), ramps[0].shape) for _ in ramps
     ]
-    yield "even bars", [bars()]
+    yield "even bars", [bars(), rungs()]
     yield "noise", [np.rint(noise.clip(0, 255)).astype(np.uint8) for noise in grain]
 
 

@@ -14,7 +14,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from argan_plugin import ARGANFilter, RestorationModel, model_names, restore
 from argan_plugin._sample_data import vintage_cars
 from argan_plugin.jpeg import round_trip
-from benchmarks.drawn_pictures import line_art, serif_text, text
+from benchmarks.drawn_pictures import bars, line_art, rungs, serif_text, text
+from tests.textures import texture
 from training.evaluate import load_results, mean
 from training.metrics import detail, psnr
 from training.validation import QUALITIES
@@ -68,6 +69,26 @@ def test_text_and_line_art_come_nearer_to_the_original(
     compressed = round_trip(picture, quality=quality)
     restored = restore(compressed, model=model)
     assert psnr(restored, picture) > psnr(compressed, picture) + 0.1
+
+
+@pytest.mark.parametrize("quality", [10, 40])
+@pytest.mark.parametrize("draw", [bars, rungs])
+def test_even_bars_of_poor_quality_come_nearer_to_the_original(
+    draw: Callable[[], np.ndarray], quality: int, model: RestorationModel
+) -> None:
+    picture = draw()
+    compressed = round_trip(picture, quality=quality)
+    assert psnr(restore(compressed, model=model), picture) > psnr(compressed, picture) + 1
+
+
+@pytest.mark.parametrize("turn", [np.rot90, np.flipud, np.fliplr, np.transpose])
+def test_a_turned_picture_gives_the_turned_result(
+    turn: Callable[[np.ndarray], np.ndarray], model: RestorationModel
+) -> None:
+    compressed = round_trip(texture(), quality=10)
+    assert compressed.shape[0] % 8 == compressed.shape[1] % 8 == 0  # other sides are padded
+    turned = restore(np.ascontiguousarray(turn(compressed)), model=model).astype(int)
+    assert np.abs(turned - turn(restore(compressed, model=model))).max() <= 1
 
 
 @pytest.mark.parametrize("tile_size", [120, 200])

@@ -10,7 +10,7 @@ import pytest
 from argan_plugin.jpeg import round_trip
 from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.traces import find_compression, middle
-from benchmarks.drawn_pictures import Pixels, bars, bars_across
+from benchmarks.drawn_pictures import Pixels, bars, rungs
 from tests.textures import texture
 
 
@@ -49,7 +49,7 @@ def test_a_single_compression_is_no_earlier_one(quality: int) -> None:
 
 
 @pytest.mark.parametrize("quality", [10, 20, 30, 40, 60, 75, 85, 90, 92])
-@pytest.mark.parametrize("draw", [bars, bars_across])
+@pytest.mark.parametrize("draw", [bars, rungs])
 def test_even_bars_are_no_earlier_compression(draw: Callable[[], Pixels], quality: int) -> None:
     # Few blocks lie at multiples of many steps; rounding spreads them as in a photograph.
     compressed = round_trip(draw(), quality=quality)
