@@ -89,16 +89,12 @@ def line_art() -> Pixels:
 
 def bars() -> Pixels:
     """Return sharp bars of 1 to 8 pixels in two greys, uint8 ``(192, 256)``."""
-    columns = np.arange(_WIDTH)
-    rows = [np.where(columns // width % 2, 90, 180) for width in range(1, 9)]
-    return np.repeat(rows, _HEIGHT // len(rows), axis=0).astype(np.uint8)
+    return _gratings(_HEIGHT, _WIDTH)
 
 
 def rungs() -> Pixels:
     """Return what :func:`bars` does, with bars that lie, uint8 ``(192, 256)``."""
-    lines = np.arange(_HEIGHT)[:, None]
-    columns = [np.where(lines // width % 2, 90, 180) for width in range(1, 9)]
-    return np.repeat(np.hstack(columns), _WIDTH // len(columns), axis=1).astype(np.uint8)
+    return np.ascontiguousarray(_gratings(_WIDTH, _HEIGHT).T)
 
 
 def dots() -> Pixels:
@@ -127,3 +123,9 @@ def _page(font: Callable[[int], _Font]) -> Pixels:
         canvas.text((6, top), _SENTENCE, fill=0, font=font(size))
         top += size + 10
     return np.asarray(image)
+
+
+def _gratings(height: int, width: int) -> Pixels:
+    columns = np.arange(width)
+    rows = [np.where(columns // thickness % 2, 90, 180) for thickness in range(1, 9)]
+    return np.repeat(rows, height // len(rows), axis=0).astype(np.uint8)

@@ -45,7 +45,7 @@ MACHINES = {
         memory_gib=(2, 24),
         date="2026-11-28",
         start="the fifteenth run's weights (docs/experiments.md)",
-        hours_before=3.7,
+        hours_before=3.72,
     ),
     "argan-texture": Machine(
         processor="AMD EPYC",

@@ -51,6 +51,21 @@ class Picture:
         return self.source == _DRAWN
 
 
+def _drawing(
+    load: Callable[[], NDArray[np.uint8]], *, kind: str, crop: tuple[int, int], sheet: bool = True
+) -> Picture:
+    return Picture(
+        name=load.__name__.replace("_", "-"),
+        kind=kind,
+        load=load,
+        crop=crop,
+        source=_DRAWN,
+        licence="BSD-3-Clause",
+        trained_on=_NEVER,
+        sheet=sheet,
+    )
+
+
 def _committed(name: str) -> NDArray[np.uint8]:
     with Image.open(ORIGINALS / name) as image:
         return np.asarray(image.convert("RGB"))
@@ -103,33 +118,9 @@ PICTURES = (
         licence="CC0",
         trained_on=_NEVER,
     ),
-    Picture(
-        name="text",
-        kind="text",
-        load=drawn_pictures.text,
-        crop=(40, 4),
-        source=_DRAWN,
-        licence="BSD-3-Clause",
-        trained_on=_NEVER,
-    ),
-    Picture(
-        name="code",
-        kind="text",
-        load=drawn_pictures.code,
-        crop=(58, 4),
-        source=_DRAWN,
-        licence="BSD-3-Clause",
-        trained_on=_NEVER,
-    ),
-    Picture(
-        name="line-art",
-        kind="line art",
-        load=drawn_pictures.line_art,
-        crop=(8, 50),
-        source=_DRAWN,
-        licence="BSD-3-Clause",
-        trained_on=_NEVER,
-    ),
+    _drawing(drawn_pictures.text, kind="text", crop=(40, 4)),
+    _drawing(drawn_pictures.code, kind="text", crop=(58, 4)),
+    _drawing(drawn_pictures.line_art, kind="line art", crop=(8, 50)),
     Picture(
         name="tissue",
         kind="microscopy",
@@ -178,44 +169,8 @@ PICTURES = (
         trained_on=_NEVER,
         sheet=False,
     ),
-    Picture(
-        name="bars",
-        kind="line art",
-        load=drawn_pictures.bars,
-        crop=(60, 90),
-        source=_DRAWN,
-        licence="BSD-3-Clause",
-        trained_on=_NEVER,
-        sheet=False,
-    ),
-    Picture(
-        name="rungs",
-        kind="line art",
-        load=drawn_pictures.rungs,
-        crop=(60, 90),
-        source=_DRAWN,
-        licence="BSD-3-Clause",
-        trained_on=_NEVER,
-        sheet=False,
-    ),
-    Picture(
-        name="dots",
-        kind="line art",
-        load=drawn_pictures.dots,
-        crop=(60, 90),
-        source=_DRAWN,
-        licence="BSD-3-Clause",
-        trained_on=_NEVER,
-        sheet=False,
-    ),
-    Picture(
-        name="grain",
-        kind="texture",
-        load=drawn_pictures.grain,
-        crop=(60, 90),
-        source=_DRAWN,
-        licence="BSD-3-Clause",
-        trained_on=_NEVER,
-        sheet=False,
-    ),
+    _drawing(drawn_pictures.bars, kind="line art", crop=(60, 90), sheet=False),
+    _drawing(drawn_pictures.rungs, kind="line art", crop=(60, 90), sheet=False),
+    _drawing(drawn_pictures.dots, kind="line art", crop=(60, 90), sheet=False),
+    _drawing(drawn_pictures.grain, kind="texture", crop=(60, 90), sheet=False),
 )

@@ -48,7 +48,7 @@ def test_every_patch_counts_the_same_in_log_l2() -> None:
     assert together == pytest.approx(np.mean(alone))
 
 
-def test_log_l2_blocks_goes_three_tenths_of_the_way_to_psnr_b() -> None:
+def test_log_l2_blocks_goes_a_tenth_of_the_way_to_psnr_b() -> None:
     # A flat original has no steps of its own, so all of PSNR-B's blocking counts.
     pristine = np.full((24, 40), 128, np.uint8)
     blocks = np.random.default_rng(0).integers(-9, 10, (3, 5)).repeat(8, 0).repeat(8, 1)

@@ -19,8 +19,7 @@ from training.degradation import DCT_BLOCK
 # nearly nothing would outvote all others.
 _LOG_EPSILON = 4e-5
 # Of blocks that stand out more than in the pristine patch. With all of it, which is PSNR-B's error,
-# the network also takes away steps that pictures have (docs/experiments.md, "The eighth run"); with
-# this one and half-way from there to PSNR alone, PSNR-B is within 0.03 dB of what 0.3 gave.
+# the network also takes away steps that pictures have (docs/experiments.md, "The eighth run").
 _BLOCKS_SHARE = 0.1
 # SSIM of 0.99: above it the logarithm's weight for a patch stops to rise, for the same reason.
 _SSIM_EPSILON = 1e-2

@@ -79,8 +79,8 @@ def fidelity() -> TrainingConfig:
         iterations=60_000,
         ema_decay=0.999,
         gradient_clip=1.0,
-        # As good on photographs in a fifth of the time, and as good lying as upright
-        # (docs/experiments.md, "The fifteenth run").
+        # As good on photographs in a fifth of the time, and on bars that lie as on standing ones;
+        # text gains less (docs/experiments.md, "The fifteenth run").
         equivariant=True,
         precision="bf16-mixed",
         compile=True,
