@@ -30,18 +30,6 @@ _SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
 _CHARBONNIER_EPSILON = 1e-3
 
 
-def within_range(restored: Tensor, pristine: Tensor) -> Tensor:
-    """Return ``restored``, but ``pristine`` where white came out above 1 or black below 0.
-
-    Results are clipped to [0, 1] before anyone sees them, so that is no error. Without it, what
-    remains of ringing about white would have to cancel out there, and leaves a haze in pages of
-    text. Where pristine values are between the ends, what lies beyond them stays as it is and is
-    driven back.
-    """
-    beyond = ((pristine >= 1) & (restored > 1)) | ((pristine <= 0) & (restored < 0))
-    return torch.where(beyond, pristine, restored)
-
-
 def pixel_loss(kind: PixelLoss, restored: Tensor, pristine: Tensor) -> Tensor:
     """Return the mean difference over all pixels, values in [0, 1].
 

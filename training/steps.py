@@ -10,13 +10,7 @@ from torch import Tensor, nn
 
 from training.config import AdversarialConfig, OptimizerConfig, TrainingConfig
 from training.discriminator import PatchDiscriminator
-from training.losses import (
-    adversarial_loss,
-    discriminator_loss,
-    pixel_loss,
-    structure_loss,
-    within_range,
-)
+from training.losses import adversarial_loss, discriminator_loss, pixel_loss, structure_loss
 from training.paper_networks import PaperDiscriminator
 
 
@@ -74,7 +68,7 @@ def update_generator(
 ) -> dict[str, Tensor]:
     """Move G: ``L_G = BCE(D(G(x)), 1) + λ·L(G(x), y)``, or ``λ·L`` without a discriminator.
 
-    ``L`` is the pixel loss and, with a weight, the structure loss, of what remains after clipping.
+    ``L`` is the pixel loss and, with a weight, the structure loss.
 
     Parameters
     ----------
@@ -86,12 +80,11 @@ def update_generator(
     dict
         The losses ``pixel``, ``structure`` and ``adversarial``, as far as they count, detached.
     """
-    seen = within_range(restored, pristine)
-    pixel = pixel_loss(config.pixel_loss, seen, pristine)
+    pixel = pixel_loss(config.pixel_loss, restored, pristine)
     losses = {"pixel": pixel.detach()}
     loss = config.pixel_weight * pixel
     if config.structure_weight:
-        structure = structure_loss(seen, pristine)
+        structure = structure_loss(restored, pristine)
         losses["structure"] = structure.detach()
         loss = loss + config.pixel_weight * config.structure_weight * structure
     if discriminator is not None:
