@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from argan_plugin import dct
 from argan_plugin.strips import strips
 
-NETWORK_ERROR: Final = 3.0
+NETWORK_ERROR: Final = 2.0
 """The mean square by which the network itself is taken to be wrong in a coefficient, in squared
 grey levels. ``benchmarks/network_error.py`` tries others: with less, photographs gain a little
 more on average, but single ones lose."""

@@ -43,9 +43,9 @@ MACHINES = {
         processor="Intel Xeon with AVX-512",
         cores=2,
         memory_gib=(2, 24),
-        date="2026-11-28",
-        start="the fifteenth run's weights (docs/experiments.md)",
-        hours_before=3.72,
+        date="2026-11-29",
+        start="weights of the fifteenth and sixteenth runs (docs/experiments.md)",
+        hours_before=5.32,
     ),
     "argan-texture": Machine(
         processor="AMD EPYC",
