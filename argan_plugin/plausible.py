@@ -27,7 +27,7 @@ from argan_plugin.strips import strips
 NETWORK_ERROR: Final = 2.0
 """The mean square by which the network itself is taken to be wrong in a coefficient, in squared
 grey levels. ``benchmarks/network_error.py`` tries others: with less, photographs gain a little
-more on average, but single ones lose."""
+more on average, but the one that gains least gains less, and even bars lose more."""
 
 _WHITE = 255
 
