@@ -16,8 +16,15 @@
 
 namespace {
 
-typedef float Vector __attribute__((vector_size(32), aligned(4)));
-constexpr int64_t kLanes = 8, kPanel = 16, kProducts = 36, kTile = 4, kTilesTogether = 64;
+#ifdef __AVX512F__
+constexpr int64_t kLanes = 16;
+#else
+constexpr int64_t kLanes = 8;
+#endif
+constexpr int64_t kPanel = 16, kProducts = 36, kTile = 4, kTilesTogether = 64;
+// Sums that stay in registers in a product of matrices: kRows rows of kVectors.
+constexpr int kVectors = kPanel / kLanes, kRows = kVectors == 1 ? 16 : 6;
+typedef float Vector __attribute__((vector_size(4 * kLanes), aligned(4)));
 
 inline Vector load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 inline void store(float* p, Vector v) { *reinterpret_cast<Vector*>(p) = v; }
@@ -191,28 +198,24 @@ void transform_input_back(const Shape& s, const Products& v, int64_t tile, int64
 template <int R>
 inline void multiply_rows(const float* a, int64_t ai, int64_t ap, const float* b, int64_t bp,
                           int64_t terms, float* c, int64_t ci, bool add) {
-  Vector x[R], y[R];
-  for (int i = 0; i < R; i++) {
-    x[i] = add ? load(c + i * ci) : Vector{};
-    y[i] = add ? load(c + i * ci + kLanes) : Vector{};
-  }
+  Vector sums[R][kVectors];
+  for (int i = 0; i < R; i++)
+    for (int v = 0; v < kVectors; v++)
+      sums[i][v] = add ? load(c + i * ci + v * kLanes) : Vector{};
   for (int64_t p = 0; p < terms; p++) {
-    const Vector left = load(b + p * bp), right = load(b + p * bp + kLanes);
-    for (int i = 0; i < R; i++) {
-      x[i] += a[i * ai + p * ap] * left;
-      y[i] += a[i * ai + p * ap] * right;
-    }
+    Vector row[kVectors];
+    for (int v = 0; v < kVectors; v++) row[v] = load(b + p * bp + v * kLanes);
+    for (int i = 0; i < R; i++)
+      for (int v = 0; v < kVectors; v++) sums[i][v] += a[i * ai + p * ap] * row[v];
   }
-  for (int i = 0; i < R; i++) {
-    store(c + i * ci, x[i]);
-    store(c + i * ci + kLanes, y[i]);
-  }
+  for (int i = 0; i < R; i++)
+    for (int v = 0; v < kVectors; v++) store(c + i * ci + v * kLanes, sums[i][v]);
 }
 
 inline void multiply(const float* a, int64_t ai, int64_t ap, const float* b, int64_t bp,
                      int64_t rows, int64_t terms, float* c, int64_t ci, bool add) {
   int64_t i = 0;
-  for (; i + 6 <= rows; i += 6) multiply_rows<6>(a + i * ai, ai, ap, b, bp, terms, c + i * ci, ci, add);
+  for (; i + kRows <= rows; i += kRows) multiply_rows<kRows>(a + i * ai, ai, ap, b, bp, terms, c + i * ci, ci, add);
   for (; i + 2 <= rows; i += 2) multiply_rows<2>(a + i * ai, ai, ap, b, bp, terms, c + i * ci, ci, add);
   for (; i < rows; i++) multiply_rows<1>(a + i * ai, ai, ap, b, bp, terms, c + i * ci, ci, add);
 }
