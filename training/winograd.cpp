@@ -80,6 +80,13 @@ inline void both_ways(const Vector* d, Vector* o) {
   for (int a = 0; a < M; a++) by_matrix(e + N * a, 1, o + M * a, 1);
 }
 
+// Zeros that begin at a line of the cache: a vector of 64 bytes across two lines costs twice.
+struct Lines {
+  at::Tensor zeros;
+  float* data;
+  explicit Lines(int64_t size = 0) : zeros(at::zeros({size})), data(zeros.data_ptr<float>()) {}
+};
+
 struct Shape {
   int64_t height, width, channels, rows, columns;
   explicit Shape(const at::Tensor& x)
@@ -97,16 +104,16 @@ struct Shape {
 // multiples of a large power of two they would all fall into the same few lines of the cache.
 struct Products {
   int64_t channels, step;
-  std::vector<float> values;
+  Lines values;
   Products(int64_t tiles, int64_t channels)
       : channels(channels), step(tiles * channels + kPanel), values(kProducts * step) {}
-  float* at(int64_t product) { return values.data() + product * step; }
+  float* at(int64_t product) { return values.data + product * step; }
   void load_tile(int64_t tile, int64_t channel, Vector* d) const {
-    const float* p = values.data() + tile * channels + channel;
+    const float* p = values.data + tile * channels + channel;
     for (int64_t k = 0; k < kProducts; k++) d[k] = load(p + k * step);
   }
   void store_tile(int64_t tile, int64_t channel, const Vector* o) {
-    float* p = values.data() + tile * channels + channel;
+    float* p = values.data + tile * channels + channel;
     for (int64_t k = 0; k < kProducts; k++) store(p + k * step, o[k]);
   }
 };
@@ -272,12 +279,12 @@ void backward(const at::Tensor& features, const at::Tensor& gradient, const at::
   float* dx = features_gradient.data_ptr<float>();
   const int64_t together = rows_together(in);
   // One sum a thread, added in order: the same bits in every run.
-  std::vector<std::vector<float>> sums(at::get_num_threads());
+  std::vector<Lines> sums(at::get_num_threads());
   at::parallel_for(0, features.size(0), 1, [&](int64_t begin, int64_t stop) {
     Products v(together * in.columns, in.channels), m(together * in.columns, out.channels);
-    std::vector<float> rows(6 * (in.width + 2) * in.channels);
-    std::vector<float>& sum = sums[at::get_thread_num()];
-    sum.resize(weights_gradient.numel());
+    Lines rows(6 * (in.width + 2) * in.channels);
+    Lines& sum = sums[at::get_thread_num()];
+    sum = Lines(weights_gradient.numel());
     for (int64_t first = begin * in.rows; first < stop * in.rows; first += together) {
       const int64_t end = std::min(first + together, stop * in.rows);
       const int64_t tiles = (end - first) * in.columns;
@@ -289,17 +296,17 @@ void backward(const at::Tensor& features, const at::Tensor& gradient, const at::
       for (int64_t k = 0; k < kProducts; k++)
         for (int64_t j = 0; j < out.channels; j += kPanel)
           multiply(v.at(k), 1, in.channels, m.at(k) + j, out.channels, in.channels, tiles,
-                   sum.data() + k * in.channels * out.channels + j, out.channels, true);
+                   sum.data + k * in.channels * out.channels + j, out.channels, true);
       multiply_weights(m, weights.const_data_ptr<float>(), tiles, v);
       for (int64_t r = first; r < end; r++)
         transform_input_back(in, v, (r - first) * in.columns, r % in.rows, in.image(where, r),
-                             in.image(plus, r), rows.data(), in.image(dx, r));
+                             in.image(plus, r), rows.data, in.image(dx, r));
     }
   });
   weights_gradient.zero_();
   float* total = weights_gradient.data_ptr<float>();
   for (const auto& sum : sums)
-    for (size_t q = 0; q < sum.size(); q++) total[q] += sum[q];
+    for (int64_t q = 0; q < sum.zeros.numel(); q++) total[q] += sum.data[q];
 }
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
