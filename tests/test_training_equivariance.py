@@ -1,4 +1,4 @@
-"""Tied weights, against what torch makes of turned pictures and of negatives."""
+"""Tied weights, against what torch makes of turned pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.short_runs import MACHINE, short, weights
 from training.__main__ import override
 from training.checkpoint import load_weights
 from training.config import TrainingConfig
-from training.equivariance import keep_tied, tie
+from training.equivariance import ORIENTATIONS, keep_tied, tie
 from training.generator import UNet, UNetConfig
 from training.interpolation import interpolate
 from training.paper_networks import PaperGeneratorConfig
@@ -28,7 +28,6 @@ SHAPE = UNetConfig(
     decoder_blocks=(1,),
     block_widths=(16, 8),
 )
-CENTRED = replace(SHAPE, widths=(16, 32), block_widths=(32, 16), centred=True)
 
 
 def network(shape: UNetConfig = SHAPE) -> UNet:
@@ -42,28 +41,26 @@ def network(shape: UNetConfig = SHAPE) -> UNet:
     return made
 
 
-def alike(image: Tensor, shape: UNetConfig) -> list[Tensor]:
-    """Return the eight orientations, the picture itself first, and the negatives if centred."""
+def orientations(image: Tensor) -> list[Tensor]:
+    """Return the eight, the picture itself first."""
     turned = [image.rot90(quarters, (2, 3)) for quarters in range(4)]
-    turned += [picture.flip(3) for picture in turned]
-    return turned + [1 - picture for picture in turned] if shape.centred else turned
+    return turned + [picture.flip(3) for picture in turned]
 
 
-def assert_equivariant(made: UNet) -> None:
-    """Hold what ``made`` makes of such pictures of noise against such pictures of its result."""
+def assert_equivariant(made: nn.Module) -> None:
+    """Hold what ``made`` makes of turned noise against its result, turned."""
     image = torch.rand(1, 1, 48, 48, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        expected = alike(made(image), made.config)
-        found = [made(picture) for picture in alike(image, made.config)]
+        expected = orientations(made(image))
+        found = [made(turned) for turned in orientations(image)]
     assert (expected[0] - image).abs().mean() > 1e-3  # it is not the identity
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("shape", [SHAPE, CENTRED], ids=["turns", "and the negative"])
 @pytest.mark.parametrize("stride", [1, 2, 4])
-def test_turned_pictures_and_negatives_give_such_results(shape: UNetConfig, stride: int) -> None:
-    assert_equivariant(network(replace(shape, stem_stride=stride)))
+def test_turned_pictures_give_turned_results(stride: int) -> None:
+    assert_equivariant(network(replace(SHAPE, stem_stride=stride)))
 
 
 def test_free_weights_do_not() -> None:
@@ -74,32 +71,29 @@ def test_free_weights_do_not() -> None:
         assert_equivariant(made)
 
 
-@pytest.mark.parametrize(("centred", "tied"), [(False, 8), (True, 16)])
-def test_tied_weights_keep_their_spread_and_are_few(centred: bool, tied: int) -> None:
+def test_tied_weights_keep_their_spread_and_are_few() -> None:
     torch.manual_seed(0)
-    made = UNet(UNetConfig(centred=centred))
+    made = UNet(UNetConfig())
     weight = next(made.bottleneck.parameters())
     spread = weight.std().item()
     tie(made)
     assert weight.std().item() == pytest.approx(spread, rel=0.03)
-    # All ties of an inner convolution are of so many; two values are equal by chance now and then.
+    # All ties of an inner convolution are of eight; two values are equal by chance now and then.
     distinct = len(set(weight.flatten().tolist()))
-    assert distinct == pytest.approx(weight.numel() / tied, rel=1e-3)
+    assert distinct == pytest.approx(weight.numel() / ORIENTATIONS, rel=1e-3)
 
 
-@pytest.mark.parametrize("shape", [SHAPE, CENTRED], ids=["turns", "and the negative"])
-def test_gradients_are_means_over_what_is_tied(shape: UNetConfig) -> None:
-    made = network(shape)
+def test_gradients_are_means_over_what_is_tied() -> None:
+    made = network()
     keep_tied(made)
     images = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(2))
-    target = images.square()
+    target = images.square()  # turns with the picture
     (made(images) - target).square().sum().backward()
     averaged = [weight.grad for weight in made.parameters()]
-    # Free weights get the same on average over the group, each of which makes a picture.
-    free = network(shape)
-    pairs = list(zip(alike(images, shape), alike(target, shape), strict=True))
-    for picture, wanted in pairs:
-        (free(picture) - wanted).square().sum().div(len(pairs)).backward()
+    # Free weights get the same on average over the orientations, each of which is a picture.
+    free = network()
+    for turned in orientations(images):
+        (free(turned) - turned.square()).square().sum().div(ORIENTATIONS).backward()
     for ours, theirs in zip(averaged, free.parameters(), strict=True):
         assert ours is not None
         torch.testing.assert_close(ours, theirs.grad, atol=1e-3, rtol=1e-3)
@@ -107,21 +101,19 @@ def test_gradients_are_means_over_what_is_tied(shape: UNetConfig) -> None:
 
 def config() -> TrainingConfig:
     """Return a run of a few iterations with tied weights."""
-    return short(4, generator=CENTRED)
+    return short(4, generator=SHAPE)
 
 
 def test_a_run_keeps_them_tied(images: Path, tmp_path: Path) -> None:
     path = train(config(), [images], tmp_path / "run", machine=MACHINE)
     made = load_weights(path).network()
-    assert isinstance(made, UNet)
-    keep_tied(made)
+    keep_tied(made)  # type: ignore[arg-type]
     assert_equivariant(made)
 
 
 def test_the_weights_of_the_default_are_tied() -> None:
     made = load_weights(_SHIPPED).network()
-    assert isinstance(made, UNet)
-    keep_tied(made)
+    keep_tied(made)  # type: ignore[arg-type]
     assert_equivariant(made)
 
 
@@ -135,9 +127,7 @@ def test_more_blocks_are_tied_as_well(images: Path, tmp_path: Path) -> None:
         init_from=first,
         reshape=lambda shape: override(shape, "bottleneck_blocks=2"),
     )
-    made = load_weights(deeper).network()
-    assert isinstance(made, UNet)
-    assert_equivariant(made)
+    assert_equivariant(load_weights(deeper).network())
 
 
 def test_free_weights_are_no_start_for_tied_ones(images: Path, tmp_path: Path) -> None:
@@ -155,7 +145,5 @@ def test_free_weights_are_no_start_for_tied_ones(images: Path, tmp_path: Path) -
 def test_shapes_without_groups_are_refused() -> None:
     with pytest.raises(ValueError, match=r"multiples of 8, got \(4, 8\)"):
         replace(smoke(), generator=replace(SHAPE, widths=(4, 8), block_widths=None))
-    with pytest.raises(ValueError, match=r"multiples of 16, got \(8, 16, 16, 8\)"):
-        replace(smoke(), generator=replace(SHAPE, centred=True))
     with pytest.raises(ValueError, match="got the paper's generator"):
         replace(smoke(), generator=PaperGeneratorConfig())

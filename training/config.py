@@ -163,8 +163,7 @@ class TrainingConfig:
     """None trains without a discriminator."""
 
     equivariant: bool = False
-    """Whether weights commute with flips, quarter turns and, if the generator is centred, the
-    negative (:mod:`training.equivariance`)."""
+    """Whether weights commute with flips and quarter turns (:mod:`training.equivariance`)."""
 
     patch_size: int = 64
     """Side of a training patch, in pixels."""

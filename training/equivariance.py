@@ -1,4 +1,4 @@
-"""Weights that commute with flips, quarter turns and the negative: such pictures give such results.
+"""Weights that commute with flips and quarter turns: a turned picture gives the turned result.
 
 A photograph in a mirror is a photograph, and the borders of JPEG's blocks lie where they lay. So
 what a network should make of a turned picture is what it makes of the picture, turned. Convolutions
@@ -6,13 +6,8 @@ do so if their weights are tied: channels form groups of eight, one for each ori
 turning a kernel and moving its channels within their groups gives back the same weights (Cohen and
 Welling, "Group Equivariant Convolutional Networks", ICML 2016, https://arxiv.org/abs/1602.07576).
 
-JPEG rounds what lies above middle grey as what lies below, so a JPEG of the negative is the
-negative of the JPEG, but for a level. A network that is centred on that grey has groups of sixteen,
-a channel for each orientation and sign: the negative moves each to its opposite, for which
-the stem has the opposite weights, and the head too.
-
 The network itself stays what it is, and so does its cost. It begins with tied weights, and
-gradients are averaged over what is tied, so that each is a mean of so many. Adam and
+gradients are averaged over what is tied, so that each is a mean of eight. Adam and
 :mod:`~training.muon` keep tied what got tied gradients: one treats each weight alike, and the other
 takes the nearest orthonormal matrix, which moves with a matrix's rows and columns. What it is
 worth: ``docs/experiments.md``.
@@ -28,7 +23,7 @@ from torch import Tensor, nn
 from training.generator import UNet, UNetConfig
 
 ORIENTATIONS = 8
-"""Four quarter turns, mirrored or not."""
+"""Four quarter turns, mirrored or not. Widths are multiples of it."""
 
 # What they do to (row, column) about the middle of a square.
 _TURNS = torch.tensor(
@@ -43,20 +38,14 @@ _TURNS = torch.tensor(
 _TOLERANCE = 1e-3
 
 
-def group_size(generator: UNetConfig) -> int:
-    """Return how many channels a group has; widths are multiples of it."""
-    return 2 * ORIENTATIONS if generator.centred else ORIENTATIONS
-
-
 def check_groups(generator: object) -> None:
     """Raise ValueError unless the channels of this shape form groups."""
     if not isinstance(generator, UNetConfig):
         raise ValueError("equivariant: expected the project's U-Net, got the paper's generator")
     widths = generator.widths + (generator.block_widths or ())
-    multiple = group_size(generator)
-    if any(width % multiple for width in widths):
+    if any(width % ORIENTATIONS for width in widths):
         raise ValueError(
-            f"equivariant: expected widths that are multiples of {multiple}, got {widths}"
+            f"equivariant: expected widths that are multiples of {ORIENTATIONS}, got {widths}"
         )
 
 
@@ -79,90 +68,68 @@ def keep_tied(network: UNet) -> None:
         apart = (weights.detach() - ties.mean(weights.detach())).abs().max()
         if apart > _TOLERANCE * weights.detach().abs().max():
             raise ValueError(
-                "equivariant: expected weights that commute with flips, quarter turns and, if "
-                "centred, the negative, got others to start from; train them by --set "
-                "equivariant=False"
+                "equivariant: expected weights that commute with flips and quarter turns, got "
+                "others to start from; train them by --set equivariant=False"
             )
         # A hook on a weight sees its gradient before other processes' are added and it is clipped.
         weights.register_hook(ties.mean)  # type: ignore[no-untyped-call]
 
 
 class _Ties:
-    """Which weights of one array are equal: those that some element of the group moves together.
+    """Which weights of one array are equal: those that some orientation moves onto each other.
 
     Parameters
     ----------
     moves
-        For each axis of the array, ``(elements, length)``: where each index goes.
-    signs
-        1 or -1 for each weight: what is tied is equal but for them. 0 where a weight is its own
-        opposite.
+        For each axis of the array, ``(orientations, length)``: where each index goes.
     """
 
-    def __init__(self, *moves: Tensor, signs: Tensor) -> None:
-        moved = torch.zeros(len(moves[0]), 1, dtype=torch.long)
+    def __init__(self, *moves: Tensor) -> None:
+        moved = torch.zeros(ORIENTATIONS, 1, dtype=torch.long)
         for axis in moves:
             moved = (moved[:, :, None] * axis.shape[1] + axis[:, None, :]).flatten(1)
         # What is tied has its smallest index in common.
         first, self._of, counts = torch.unique(
             moved.min(dim=0).values, return_inverse=True, return_counts=True
         )
-        self._members = moved[:, first]  # if fewer than the elements, each equally often
-        self._signs = signs
+        self._members = moved[:, first]  # if fewer than eight, each equally often
         self.sizes = counts[self._of]
         """How many are tied to each, itself included, one value for each weight, flat."""
 
     def mean(self, weights: Tensor) -> Tensor:
         """Return ``weights``, each replaced by the mean of what is tied to it."""
-        members, of, signs = (
-            part.to(weights.device) for part in (self._members, self._of, self._signs)
-        )
-        means = (weights * signs).flatten()[members].mean(dim=0)
-        return torch.empty_like(weights).copy_(means[of].view(weights.shape) * signs)
+        members, of = self._members.to(weights.device), self._of.to(weights.device)
+        means = weights.flatten()[members].mean(dim=0)
+        return torch.empty_like(weights).copy_(means[of].view(weights.shape))
 
 
 def _all_ties(network: UNet) -> Iterator[tuple[Tensor, _Ties]]:
     """Yield all weights and biases of ``network`` with what is tied in them."""
-    size, stride = group_size(network.config), network.config.stem_stride
-    still = torch.zeros(size, 1, dtype=torch.long)  # one channel, of grey values
-    ones = torch.ones(1)
-    # For the negative the stem and the head have the opposite weights.
-    opposite = torch.ones(network.config.widths[0], 1, 1, 1)
-    if network.config.centred:
-        opposite.view(-1, 2, ORIENTATIONS)[:, 1] = -1
+    stride = network.config.stem_stride
+    still = torch.zeros(ORIENTATIONS, 1, dtype=torch.long)  # one channel, of grey values
     for module in network.modules():
         if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             continue
-        given = still if module is network.stem else _channels(module.in_channels, size)
-        made = _channels(module.out_channels, size)
-        signs = bias_signs = ones
-        if module is network.stem:
-            signs = opposite
-        elif module is network.head:
-            # Its channels are the pixels of a square, which the pixel shuffle puts there.
-            made, signs = _places(stride, size), opposite.transpose(0, 1)
-            bias_signs = 0 * ones if network.config.centred else ones
+        given = still if module is network.stem else _channels(module.in_channels)
+        # The head's channels are the pixels of a square, which the pixel shuffle puts there.
+        made = _places(stride) if module is network.head else _channels(module.out_channels)
         ends = (given, made) if isinstance(module, nn.ConvTranspose2d) else (made, given)
-        yield module.weight, _Ties(*ends, _places(module.kernel_size[0], size), signs=signs)
+        yield module.weight, _Ties(*ends, _places(module.kernel_size[0]))
         assert module.bias is not None
-        yield module.bias, _Ties(made, signs=bias_signs)
+        yield module.bias, _Ties(made)
 
 
-def _channels(width: int, size: int) -> Tensor:
-    """Return where each element of a group of ``size`` moves each channel, ``(size, width)``."""
+def _channels(width: int) -> Tensor:
+    """Return where each orientation moves each of ``width`` channels, ``(8, width)``."""
     products = torch.einsum("aij,bjk->abik", _TURNS, _TURNS)
-    turns = (products[:, :, None] == _TURNS).all(dim=(3, 4)).long().argmax(dim=2)
-    signs = torch.arange(size // ORIENTATIONS)
-    # A sign times a sign, and within it an orientation after an orientation.
-    both = (signs[:, None] + signs) % len(signs) * ORIENTATIONS
-    which = (both[:, None, :, None] + turns[None, :, None, :]).reshape(size, size)
-    groups = torch.arange(0, width, size)
+    which = (products[:, :, None] == _TURNS).all(dim=(3, 4)).long().argmax(dim=2)
+    groups = torch.arange(0, width, ORIENTATIONS)
     return (groups[None, :, None] + which[:, None, :]).flatten(1)
 
 
-def _places(side: int, size: int) -> Tensor:
-    """Return where each element moves each place of a square, ``(size, side * side)``."""
+def _places(side: int) -> Tensor:
+    """Return where each orientation moves each place of a square, ``(8, side * side)``."""
     lines = torch.arange(side)
     about_the_middle = 2 * torch.cartesian_prod(lines, lines) - (side - 1)
     moved = (about_the_middle @ _TURNS.transpose(1, 2) + side - 1) // 2
-    return (moved[..., 0] * side + moved[..., 1]).repeat(size // ORIENTATIONS, 1)
+    return moved[..., 0] * side + moved[..., 1]

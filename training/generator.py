@@ -49,10 +49,6 @@ class UNetConfig:
     block_widths: tuple[int, ...] | None = None
     """Channels between the two convolutions of a residual block, by level; None is as outside."""
 
-    centred: bool = False
-    """Whether the network takes middle grey as zero, so that it can treat a picture and its
-    negative alike (:mod:`training.equivariance`)."""
-
     def __post_init__(self) -> None:
         """Check that the lists fit together."""
         levels = len(self.widths)
@@ -142,8 +138,7 @@ class UNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore ``image``."""
-        # Added, not subtracted: an operator that models have anyway.
-        features = self.stem(image + -0.5 if self.config.centred else image)
+        features = self.stem(image)
         skips = []
         for blocks, down in zip(self.encoder, self.down, strict=True):
             features = blocks(features)

@@ -60,7 +60,7 @@ def fidelity() -> TrainingConfig:
     """Return the run of the shipped default ``argan``: the project's U-Net, no adversary."""
     return TrainingConfig(
         name="fidelity",
-        generator=UNetConfig(centred=True),
+        generator=UNetConfig(),
         degradation=_WORLD,
         # Muon is far ahead of Adam in equal time, and nearly level at rates from 7e-4 to 1.5e-3
         # (docs/experiments.md).
@@ -80,8 +80,7 @@ def fidelity() -> TrainingConfig:
         ema_decay=0.999,
         gradient_clip=1.0,
         # As good on photographs in a fifth of the time, and on bars that lie as on standing ones;
-        # text gains less (docs/experiments.md, "The fifteenth run"). With the negative it is faster
-        # still ("And the negative").
+        # text gains less (docs/experiments.md, "The fifteenth run").
         equivariant=True,
         precision="bf16-mixed",
         compile=True,
@@ -120,11 +119,7 @@ def smoke() -> TrainingConfig:
     return TrainingConfig(
         name="smoke",
         generator=UNetConfig(
-            widths=(16, 16),
-            encoder_blocks=(1,),
-            bottleneck_blocks=1,
-            decoder_blocks=(1,),
-            centred=True,
+            widths=(8, 16), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,)
         ),
         degradation=_WORLD,
         optimizer=OptimizerConfig(learning_rate=1e-3, muon=True),
