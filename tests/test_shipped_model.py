@@ -82,12 +82,12 @@ def test_even_bars_of_poor_quality_come_nearer_to_the_original(
 
 @pytest.mark.parametrize("turn", [np.rot90, np.flipud, np.fliplr, np.transpose])
 def test_a_turned_picture_gives_the_turned_result(
-    turn: Callable[[np.ndarray], np.ndarray], model: RestorationModel
+    turn: Callable[[np.ndarray], np.ndarray], each_model: RestorationModel
 ) -> None:
     compressed = round_trip(texture(), quality=10)
     assert compressed.shape[0] % 8 == compressed.shape[1] % 8 == 0  # other sides are padded
-    turned = restore(np.ascontiguousarray(turn(compressed)), model=model).astype(int)
-    assert np.abs(turned - turn(restore(compressed, model=model))).max() <= 1
+    turned = restore(np.ascontiguousarray(turn(compressed)), model=each_model).astype(int)
+    assert np.abs(turned - turn(restore(compressed, model=each_model))).max() <= 1
 
 
 @pytest.mark.parametrize("tile_size", [120, 200])
