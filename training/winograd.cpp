@@ -284,7 +284,7 @@ void backward(const at::Tensor& features, const at::Tensor& gradient, const at::
     Products v(together * in.columns, in.channels), m(together * in.columns, out.channels);
     Lines rows(6 * (in.width + 2) * in.channels);
     Lines& sum = sums[at::get_thread_num()];
-    sum = Lines(weights_gradient.numel());
+    if (sum.zeros.numel() == 0) sum = Lines(weights_gradient.numel());
     for (int64_t first = begin * in.rows; first < stop * in.rows; first += together) {
       const int64_t end = std::min(first + together, stop * in.rows);
       const int64_t tiles = (end - first) * in.columns;
