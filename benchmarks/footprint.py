@@ -52,7 +52,7 @@ MACHINES = {
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-29",
-        start="weights of `argan` (docs/experiments.md)",
+        start="weights of `argan`, interpolated from earlier ones (docs/experiments.md)",
         hours_before=5.37,
     ),
 }
