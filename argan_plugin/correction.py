@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from argan_plugin import arrays, color, dct
 from argan_plugin.arrays import ValueRange
 from argan_plugin.chroma import HALO, chroma_change
+from argan_plugin.declipping import cut_off
 from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_info import ModelInfo
@@ -40,6 +42,26 @@ def halo_of(model: ModelInfo, *, chroma: bool, gaps: bool, step: int | None = No
     # The guide of chroma must be right as far as chroma looks.
     looks = model.halo, HALO if chroma else 0, gap_halo(step) if gaps else 0
     return sum(math.ceil(pixels / step) * step for pixels in looks)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Seen:
+    """What there is to know of a window before the network runs."""
+
+    gaps: NDArray[np.bool_] | None
+    """Where values are NaN or infinite."""
+
+    colours: NDArray[np.float32] | None
+    """If chroma or gaps need them."""
+
+    luma: NDArray[np.float32]
+    """Of the window, black at 0 and white at 1."""
+
+    beyond: NDArray[np.float32] | None
+    """What the file's decoder cut off of it, if anything."""
+
+    whole: NDArray[np.float32]
+    """Both together: what the network gets."""
 
 
 class Correction:
@@ -104,15 +126,13 @@ class Correction:
     def changes(self, windows: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Return the changes of windows of one shape, for which the network runs once."""
         prepared = [self._prepared(window) for window in windows]
-        lumas = [np.ascontiguousarray(luma) for *_, luma in prepared]
+        lumas = [np.ascontiguousarray(seen.whole) for seen in prepared]
         batch = lumas[0][np.newaxis] if len(lumas) == 1 else np.stack(lumas)
         restored = self.network.run(batch[:, np.newaxis], cancel=self._cancel)[:, 0]
-        return [self._change(*seen, of_it) for seen, of_it in zip(prepared, restored, strict=True)]
+        return [self._change(seen, of_it) for seen, of_it in zip(prepared, restored, strict=True)]
 
-    def _prepared(
-        self, window: NDArray[Any]
-    ) -> tuple[NDArray[np.bool_] | None, NDArray[np.float32] | None, NDArray[np.float32]]:
-        """Return where gaps are, the colours if they are needed, and luma."""
+    def _prepared(self, window: NDArray[Any]) -> _Seen:
+        """Return what there is to know of a window before the network runs."""
         gaps = find_gaps(window)
         colours = None
         if gaps is None and not self._chroma:
@@ -122,26 +142,26 @@ class Correction:
             if gaps is not None:
                 colours = fill_gaps(colours, gaps)
             luma = _luma(colours)
-        return gaps, colours, luma
+        beyond = None if self._steps is None else cut_off(luma, self._steps)
+        whole = luma if beyond is None else luma + beyond
+        return _Seen(gaps=gaps, colours=colours, luma=luma, beyond=beyond, whole=whole)
 
-    def _change(
-        self,
-        gaps: NDArray[np.bool_] | None,
-        colours: NDArray[np.float32] | None,
-        luma: NDArray[np.float32],
-        restored: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
+    def _change(self, seen: _Seen, restored: NDArray[np.float32]) -> NDArray[np.float32]:
         # In memory that is at hand: new pages would take longer than what is computed in them.
-        change = np.subtract(restored, luma, out=None if self._chroma else luma)
+        kept = self._chroma and seen.beyond is None  # `whole` is `luma`, which chroma needs
+        change = np.subtract(restored, seen.whole, out=None if kept else seen.whole)
         if self._steps is not None:
             change = plausible_change(change, self._steps, out=change)
-            restored = luma + change
+            if seen.beyond is not None:
+                change += seen.beyond
         if self._chroma:
-            assert colours is not None
-            of_chroma = chroma_change(color.chroma(colours, luma), restored, change)
+            if self._steps is not None:
+                restored = seen.luma + change
+            assert seen.colours is not None
+            of_chroma = chroma_change(color.chroma(seen.colours, seen.luma), restored, change)
             change = color.rgb_change(change, of_chroma)
-        if gaps is not None:
-            change[gaps] = 0
+        if seen.gaps is not None:
+            change[seen.gaps] = 0
         return change
 
 

@@ -82,9 +82,11 @@ def restore(
         with all of its bits, and restores the others as if the mean of its neighbours stood there.
     steps : 64 numbers, optional
         The luma quantization table of the JPEG file that `image` was decoded from, uncut, as
-        ``inspect_jpeg(path).file.quantization[0]`` has it. The correction is then kept to what
-        these steps make plausible: it spoils less and gains more, most of all in files of high
-        quality. Leave it out if there was an earlier and stronger compression.
+        ``inspect_jpeg(path).file.quantization[0]`` has it. What the decoder cut off at black and
+        white is then found again, without which grounds of text and drawings keep a haze, and the
+        correction is kept to what these steps make plausible: it spoils less and gains more, most
+        of all in files of high quality. Leave it out if there was an earlier and stronger
+        compression.
     tile_size : int, optional
         Largest side of a tile in pixels, on average and without its halo. Smaller needs less memory
         and more time; the result is the same up to float32 rounding.

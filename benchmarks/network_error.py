@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from argan_plugin.declipping import cut_off
 from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.model import RestorationModel
 from argan_plugin.plausible import as_table, plausible_change
-from argan_plugin.restoration import restore
 from benchmarks.command import run
 from benchmarks.harmless import Luma, originals
 from training.metrics import psnr
@@ -69,8 +69,11 @@ def _gains(original: Luma, quality: int, model: RestorationModel) -> list[float]
     steps = as_table(read_jpeg_info(file.getvalue()).quantization[0])
     given = np.asarray(Image.open(file))
     luma = given.astype(np.float32) / 255
-    change = restore(luma, model=model) - luma
-    results = [change, *(plausible_change(change, steps, network_error=error) for error in ERRORS)]
+    beyond = cut_off(luma, steps)
+    whole = luma if beyond is None else luma + beyond
+    alone, change = (model.run(seen[np.newaxis, np.newaxis])[0, 0] - seen for seen in (luma, whole))
+    bounded = (plausible_change(change, steps, network_error=error) for error in ERRORS)
+    results = [alone, *(kept + (whole - luma) for kept in bounded)]
     levels = [np.rint(255 * (luma + kept).clip(0, 1)).astype(np.uint8) for kept in results]
     before = psnr(given, original)
     # of what is without any error before and after, the difference is no number
