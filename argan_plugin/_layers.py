@@ -49,6 +49,8 @@ class Source:
     """Whether the result must be lazy: the source is, or it is a pyramid."""
     value_range: tuple[float, float]
     """What is black and white."""
+    path: str | None
+    """Where napari read the layer from, if it did."""
     attributes: dict[str, Any]
     """The new layer's name, metadata, transform, colormap and so on, for `Layer.create`."""
     contrast_limits_range: tuple[float, float]
@@ -104,6 +106,7 @@ def examine(layer: Image, dims: Dims, scope: Scope) -> Source:
         rgb=layer.rgb,
         lazy=lazy,
         value_range=find_layer_range(layer),
+        path=layer.source.path,
         attributes=attributes,
         contrast_limits_range=tuple(layer.contrast_limits_range),
     )

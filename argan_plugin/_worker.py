@@ -22,6 +22,7 @@ from argan_plugin._layers import Crop, Source
 from argan_plugin._preferences import Preferences
 from argan_plugin._progress import Progress, ProgressBar
 from argan_plugin.change_cache import ChangeCache
+from argan_plugin.decoded_file import steps_behind
 from argan_plugin.devices import RealDevice
 from argan_plugin.errors import ArganError
 from argan_plugin.model import open_model
@@ -182,12 +183,17 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
         "tile_size": settings.tile_size,
         "changes": job.changes,
     }
+    steps = None
     if source.lazy:
         data: Any = _restored_lazily(source, how, cancel, report)
     else:
+        pixels, crop = np.asarray(source.levels[0][source.crops[0]]), source.crops[0]
+        if source.path is not None and len(crop) == 2:
+            steps = steps_behind(source.path, pixels, (crop[0], crop[1]))
         data = restore_stack(
-            np.asarray(source.levels[0][source.crops[0]]),
+            pixels,
             **how,
+            steps=steps,
             progress=lambda *counts: report(Progress(*counts)),
             cancel=cancel,
         )
@@ -198,6 +204,7 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
         "chroma": settings.chroma and source.rgb,
         "device": model.device,
         "value_range": source.value_range,
+        "steps": steps,
     }
     return Outcome(data=data, lazy=source.lazy, device=model.device, facts=facts)
 

@@ -52,10 +52,9 @@ def restore_jpeg(
     consistent
         Whether every coefficient of the restored luma is brought into the interval that the file's
         quantization leaves open, so that the result is one of the pictures which this file can
-        stand for. Before that, the correction is kept to what the file's quantization steps make
-        plausible, as by `restore` with `steps`, unless the pixels show an earlier and stronger
-        compression. It needs the package pyjpegio (``pip install 'argan-plugin[consistent]'``) and
-        a grey or YCbCr file.
+        stand for. It needs the package pyjpegio (``pip install 'argan-plugin[consistent]'``) and a
+        grey or YCbCr file. Either way the file's quantization steps count, as by `restore` with
+        `steps`, unless the pixels show an earlier and stronger compression.
     model, strength, chroma, tile_size, device, progress, cancel
         As in `restore`.
 
@@ -91,35 +90,24 @@ def restore_jpeg(
         image = Image.open(io.BytesIO(data), formats=("JPEG",))
         image.load()
     pixels = _pixels(image, name)
+    stated = read_jpeg_info(data)
+    options: dict[str, Any] = {
+        "model": model,
+        "strength": strength,
+        "chroma": chroma,
+        "steps": steps_to_keep_to(stated, find_earlier(grey_levels(pixels), stated)),
+        "tile_size": tile_size,
+        "device": device,
+        "progress": progress,
+        "cancel": cancel,
+    }
     if not consistent:
-        return restore(
-            pixels,
-            model=model,
-            strength=strength,
-            chroma=chroma,
-            tile_size=tile_size,
-            device=device,
-            progress=progress,
-            cancel=cancel,
-        )
+        return restore(pixels, **options)
     try:
         coefficients = read_luma_coefficients(data)
     except (ImageFileError, UnsupportedImageError) as error:
         raise type(error)(f"{name}: {error}. Pass consistent=False to do without.") from error
-    stated = read_jpeg_info(data)
-    earlier = find_earlier(grey_levels(pixels), stated)
-    return restore_consistently(
-        pixels,
-        coefficients,
-        model=model,
-        strength=strength,
-        chroma=chroma,
-        steps=steps_to_keep_to(stated, earlier),
-        tile_size=tile_size,
-        device=device,
-        progress=progress,
-        cancel=cancel,
-    )
+    return restore_consistently(pixels, coefficients, **options)
 
 
 def restore_consistently(

@@ -155,10 +155,11 @@ def why_to_skip(above: int, file: JpegInfo | None, earlier: Compression | None) 
 def steps_to_keep_to(file: JpegInfo | None, earlier: Compression | None) -> tuple[int, ...] | None:
     """Return the steps that say how wrong the pixels of a file can be, for `restore`.
 
-    None if none say it: the file holds no luma (it is no JPEG file, CMYK or RGB), or its pixels
-    show an earlier compression, whose errors are not those of the file's own steps.
+    None if none say it: the file holds no luma at full size (it is no JPEG file, CMYK or RGB, or
+    its luma is subsampled), or its pixels show an earlier compression, whose errors are not those
+    of the file's own steps.
     """
-    if file is None or earlier is not None or not file.has_luma:
+    if file is None or earlier is not None or not (file.has_luma and file.first_is_whole):
         return None
     return file.quantization[0]
 

@@ -79,6 +79,14 @@ class JpegInfo:
         """Whether its first component is luma: it is grey or YCbCr, not RGB or CMYK."""
         return self.mode == "L" or (self.mode == "RGB" and self.chroma_quality is not None)
 
+    @property
+    def first_is_whole(self) -> bool:
+        """Whether the first component has a sample for each pixel, as luma has in most files."""
+        if self.subsampling is None or "," not in self.subsampling:
+            return True
+        factors = [tuple(map(int, part.split("x"))) for part in self.subsampling.split(",")]
+        return factors[0] == tuple(map(max, zip(*factors, strict=True)))
+
 
 def read_jpeg_info(source: str | os.PathLike[str] | bytes) -> JpegInfo:
     """Read what a JPEG file says of itself. Only the header is read; no pixel is decoded.

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageFilter
 
 from argan_plugin.bands import RESTORED_MODES, restore_bands
@@ -34,14 +35,15 @@ class ARGANFilter(ImageFilter.MultibandFilter):
 
     Parameters
     ----------
-    model, strength, chroma, device, tile_size
-        As in `argan_plugin.restore`.
+    model, strength, chroma, steps, device, tile_size
+        As in `argan_plugin.restore`. The steps of a JPEG file that Pillow has opened, and that was
+        not cut or turned since, are ``image.quantization[0]``.
 
     Raises
     ------
     UnsupportedImageError
-        From ``image.filter``, for another mode or an image without pixels; it is a ``ValueError``,
-        as Pillow's own filters raise.
+        From ``image.filter``, for another mode, an image without pixels, or steps of luma for a
+        CMYK image; it is a ``ValueError``, as Pillow's own filters raise.
     ArganError
         From ``image.filter``, as `argan_plugin.restore` raises it.
 
@@ -58,12 +60,14 @@ class ARGANFilter(ImageFilter.MultibandFilter):
         model: RestorationModel | str | os.PathLike[str] | None = None,
         strength: float = 1.0,
         chroma: bool = False,
+        steps: ArrayLike | None = None,
         device: Device = "auto",
         tile_size: int | None = None,
     ) -> None:
         self.model = model
         self.strength = strength
         self.chroma = chroma
+        self.steps = steps
         self.device = device
         self.tile_size = tile_size
 
@@ -83,12 +87,17 @@ class ARGANFilter(ImageFilter.MultibandFilter):
         picture = Image.Image()._new(image)
         if picture.mode not in RESTORED_MODES:
             raise UnsupportedImageError(_wrong_mode(picture.mode))
+        if self.steps is not None and picture.mode == "CMYK":
+            raise UnsupportedImageError(
+                "steps are those of luma, which a CMYK image does not hold: leave them out."
+            )
         restored = restore_bands(
             np.asarray(picture),
             picture.mode,
             model=self.model,
             strength=self.strength,
             chroma=self.chroma,
+            steps=self.steps,
             device=self.device,
             tile_size=self.tile_size,
         )

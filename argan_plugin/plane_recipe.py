@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from argan_plugin.arrays import Nonfinite
 from argan_plugin.change_cache import ChangeCache
@@ -33,6 +33,7 @@ class PlaneRecipe:
     nonfinite: Nonfinite
     tile_size: int | None
     changes: ChangeCache | None
+    steps: ArrayLike | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A dask worker unpickles tasks outside of its threads, where a model would take all cores,
@@ -67,6 +68,7 @@ class PlaneRecipe:
                 channel_axis=channel_axis,
                 value_range=self.value_range,
                 nonfinite=self.nonfinite,
+                steps=self.steps,
                 tile_size=self.tile_size,
                 progress=progress,
                 cancel=cancel,

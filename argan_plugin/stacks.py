@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from argan_plugin.arrays import Nonfinite, find_value_range
 from argan_plugin.change_cache import ChangeCache
@@ -49,6 +49,7 @@ def restore_stack(
     device: Device = "auto",
     value_range: tuple[float, float] | None = None,
     nonfinite: Nonfinite = "raise",
+    steps: ArrayLike | None = None,
     tile_size: int | None = None,
     changes: ChangeCache | None = None,
     progress: StackProgress | None = None,
@@ -62,8 +63,8 @@ def restore_stack(
         A single picture is a stack without leading axes.
     rgb : bool
         Whether the last axis holds the channels.
-    strength, chroma, model, device, value_range, nonfinite, tile_size, cancel
-        As in `restore`.
+    strength, chroma, model, device, value_range, nonfinite, steps, tile_size, cancel
+        As in `restore`; the steps are those of all planes.
     changes : ChangeCache, optional
         Planes that it holds are mixed without the network; the others are added to it.
     progress : callable, optional
@@ -83,7 +84,7 @@ def restore_stack(
     """
     _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
     recipe = PlaneRecipe(
-        rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes
+        rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes, steps
     )
     result = np.empty_like(stack, subok=False)
     leading = stack.shape[: stack.ndim - recipe.plane_ndim]

@@ -86,7 +86,7 @@ def test_a_picture_is_scored_with_each_method(
     monkeypatch.setattr(gallery, "QUALITIES", (20,))
     text = named("text")
     scores = list(
-        gallery.draw_picture(text, dict.fromkeys(("ARGAN", "in colour"), lambda _: text.load()))
+        gallery.draw_picture(text, dict.fromkeys(("ARGAN", "in colour"), lambda *_: text.load()))
     )
     assert [score.method for score in scores] == ["JPEG", "Pillow", "scikit-image", "ARGAN"]
     jpeg, pillow, skimage, ours = scores
@@ -102,7 +102,7 @@ def test_a_picture_is_scored_with_each_method(
 def test_models_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "FOLDER", tmp_path)
     white = np.full_like(named("grass").load(), 255)
-    gallery.draw_models([named("grass")], {"same": lambda jpeg: jpeg, "white": lambda _: white})
+    gallery.draw_models([named("grass")], {"same": lambda jpeg, _: jpeg, "white": lambda *_: white})
     with Image.open(tmp_path / "models.webp") as sheet:
         drawn = np.asarray(sheet.convert("L"))
     height, width = gallery_sheets.CROP
@@ -127,7 +127,7 @@ def test_failures_are_the_smallest_gains(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(gallery, "_WORST", 1)
     pictures = [named("dots"), named("cell")]
 
-    def blur(pixels: gallery.Pixels) -> gallery.Pixels:
+    def blur(pixels: gallery.Pixels, _: int) -> gallery.Pixels:
         return np.asarray(Image.fromarray(pixels).filter(ImageFilter.BoxBlur(1)))
 
     worst, second = gallery.find_failures(pictures, blur)

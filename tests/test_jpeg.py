@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
+from argan_plugin.inspection import steps_to_keep_to
 from argan_plugin.jpeg import read_jpeg_info, round_trip
 from argan_plugin.quantization_tables import ijg_chroma_table, ijg_luma_table
 
@@ -109,7 +110,10 @@ def test_unusual_subsampling(factors: tuple[int, ...], name: str) -> None:
     first = data.index(b"\xff\xc0") + 10
     data[first + 1 : first + 9 : 3] = bytes(factors)
 
-    assert read_jpeg_info(bytes(data)).subsampling == name
+    info = read_jpeg_info(bytes(data))
+    assert info.subsampling == name
+    assert info.first_is_whole == (factors[0] != 0x21)
+    assert (steps_to_keep_to(info, None) is None) == (factors[0] == 0x21)
 
 
 def test_files_without_chroma() -> None:

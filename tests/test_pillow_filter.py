@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel
@@ -46,6 +48,20 @@ def test_chroma(model: RestorationModel, photo: NDArray[np.uint8]) -> None:
     image = Image.fromarray(photo)
     filtered = image.filter(ARGANFilter(model=model, chroma=True))
     assert np.array_equal(np.asarray(filtered), restore(photo, model=model, chroma=True))
+
+
+def test_the_steps_of_a_file(model: RestorationModel, photo: NDArray[np.uint8]) -> None:
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "JPEG", quality=60)
+    with Image.open(file) as image:
+        assert isinstance(image, JpegImageFile)
+        steps = image.quantization[0]
+        filtered = image.filter(ARGANFilter(model=model, steps=steps))
+        pixels = np.asarray(image)
+    assert np.array_equal(np.asarray(filtered), restore(pixels, model=model, steps=steps))
+    assert not np.array_equal(np.asarray(filtered), restore(pixels, model=model))
+    with pytest.raises(UnsupportedImageError, match="CMYK"):
+        image.convert("CMYK").filter(ARGANFilter(model=model, steps=steps))
 
 
 def test_grey_with_alpha(model: RestorationModel, photo: NDArray[np.uint8]) -> None:
