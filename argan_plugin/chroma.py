@@ -1,8 +1,10 @@
-"""Chroma with less blocking and bleeding, guided by restored luma.
+"""Chroma with less blocking and bleeding: by the network at half the size, and by restored luma.
 
 JPEG stores Cb and Cr at half the size and with coarser steps than Y, so at low quality colours come
-in blocks of 16 pixels and run over edges. Luma is restored by then, and within a small window
-colour mostly is a linear function of luma. So::
+in blocks of 16 pixels and run over edges. At half the size their blocks are those that the network
+knows from luma, so it restores them there, a plane at a time; what it changes comes back by linear
+interpolation, as decoders enlarge chroma. Then luma, which is restored by then, shows where colours
+end: within a small window colour mostly is a linear function of luma. So::
 
     fit       chroma ~ a * luma + b in each window, by least squares
     residual  chroma minus the fit: colour detail that luma does not show, and noise
@@ -36,8 +38,52 @@ _NOISE_GAIN = np.float32(3)
 _NOISE_FLOOR = np.float32(20 / 255**2)  # of what the network does to clean pictures, too
 
 HALO: Final = 3 * _FIT_RADIUS
-"""How many pixels away from its own a result looks, in luma, its change and chroma: the windows of
-the fit, of the mean of its coefficients and of the residual, one behind the other."""
+"""How many pixels away from its own a result of `chroma_change` looks, in luma, its change and
+chroma: the windows of the fit, of the mean of its coefficients and of the residual, one behind the
+other."""
+
+SCALE: Final = 2
+"""How many pixels a side of `halved` chroma stands for."""
+
+_GREY = np.float32(128 / 255)
+
+# What the network does to plain grey, and to planes that need nothing, is less.
+_LEAST_CHANGE = np.float32(0.5 / 255)
+
+
+def halved(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return Cb and Cr at half the size as files hold them, where grey is 128.
+
+    Parameters
+    ----------
+    chroma : float32 array of shape (2, height, width)
+        Cb and Cr as `color.chroma` returns them, black to white being 1.
+
+    Returns
+    -------
+    float32 array of shape (2, height / 2, width / 2), rounded up
+        Means of squares of four pixels, of 1; an odd row or column at the end is repeated.
+    """
+    margins = [(0, 0), *((0, -side % SCALE) for side in chroma.shape[1:])]
+    whole = np.pad(chroma, margins, mode="edge") if any(map(any, margins)) else chroma
+    planes: _Plane = whole[:, ::2, ::2] + whole[:, ::2, 1::2]
+    planes += whole[:, 1::2, ::2]
+    planes += whole[:, 1::2, 1::2]
+    planes *= np.float32(0.25)
+    planes += _GREY
+    return planes
+
+
+def enlarged(change: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a change of `halved` planes for planes of (height, width), by linear interpolation.
+
+    Each change is made smaller by half a level of 8 bits, and one that is less is none, for
+    grey must stay grey.
+    """
+    planes: _Plane = np.sign(change) * np.maximum(np.abs(change) - _LEAST_CHANGE, np.float32(0))
+    for axis in (1, 2):
+        planes = _twice_along(planes, axis)
+    return planes[:, : shape[0], : shape[1]]
 
 
 def chroma_change(
@@ -76,6 +122,18 @@ def chroma_change(
     removed: _Plane = noise / np.maximum(detail + noise, np.finfo(np.float32).tiny)
     change: _Plane = -residual * removed
     return change
+
+
+def _twice_along(planes: _Plane, axis: int) -> _Plane:
+    """Return twice as many values along an axis, which lie a quarter beside those there are."""
+    widths = [(0, 0)] * planes.ndim
+    widths[axis] = (1, 1)
+    padded = np.moveaxis(np.pad(planes, widths, mode="edge"), axis, 0)
+    result = np.empty((2 * planes.shape[axis], *padded.shape[1:]), np.float32)
+    near = padded[1:-1] * np.float32(0.75)
+    result[::2] = near + padded[:-2] * np.float32(0.25)
+    result[1::2] = near + padded[2:] * np.float32(0.25)
+    return np.moveaxis(result, 0, axis)
 
 
 def _mean(planes: _Plane, radius: int) -> _Plane:

@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 
 from argan_plugin import arrays, color, dct
 from argan_plugin.arrays import ValueRange
-from argan_plugin.chroma import HALO, chroma_change
+from argan_plugin.chroma import HALO, SCALE, chroma_change, enlarged, halved
 from argan_plugin.declipping import cut_off
 from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_info import ModelInfo
 from argan_plugin.plausible import plausible_change
 from argan_plugin.strips import strips
+
+
+def step_of(model: ModelInfo, *, chroma: bool) -> int:
+    """Return what a window must begin at a multiple of; arguments as in `halo_of`."""
+    return model.size_multiple * (SCALE if chroma else 1)
 
 
 def halo_of(model: ModelInfo, *, chroma: bool, gaps: bool, step: int | None = None) -> int:
@@ -31,16 +36,18 @@ def halo_of(model: ModelInfo, *, chroma: bool, gaps: bool, step: int | None = No
     chroma, gaps : bool
         As in `Correction`.
     step : int, optional
-        What each of its parts is a multiple of; by default the model's `size_multiple`.
+        What each of its parts is a multiple of; by default that of `step_of`.
 
     Returns
     -------
     int
         A multiple of `step`.
     """
-    step = step or model.size_multiple
-    # The guide of chroma must be right as far as chroma looks.
-    looks = model.halo, HALO if chroma else 0, gap_halo(step) if gaps else 0
+    step = step or step_of(model, chroma=chroma)
+    # Of chroma the network sees planes of half the size, whose changes are interpolated, and the
+    # filter behind it looks at those.
+    network = SCALE * (model.halo + 1) if chroma else model.halo
+    looks = network, HALO if chroma else 0, gap_halo(step) if gaps else 0
     return sum(math.ceil(pixels / step) * step for pixels in looks)
 
 
@@ -62,6 +69,11 @@ class _Seen:
 
     whole: NDArray[np.float32]
     """Both together: what the network gets."""
+
+    def chroma(self) -> NDArray[np.float32]:
+        """Return Cb and Cr of the colours, which must be there."""
+        assert self.colours is not None
+        return color.chroma(self.colours, self.luma)
 
 
 class Correction:
@@ -105,7 +117,7 @@ class Correction:
         self.network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
         self._steps = steps
         block = 1 if steps is None else dct.BLOCK  # windows of whole blocks
-        self.size_multiple = math.lcm(network.info.size_multiple, block)
+        self.size_multiple = math.lcm(step_of(network.info, chroma=chroma), block)
         self.halo = halo_of(network.info, chroma=chroma, gaps=gaps, step=self.size_multiple)
 
     def __call__(self, window: NDArray[Any]) -> NDArray[np.float32]:
@@ -126,10 +138,24 @@ class Correction:
     def changes(self, windows: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Return the changes of windows of one shape, for which the network runs once."""
         prepared = [self._prepared(window) for window in windows]
-        lumas = [np.ascontiguousarray(seen.whole) for seen in prepared]
-        batch = lumas[0][np.newaxis] if len(lumas) == 1 else np.stack(lumas)
-        restored = self.network.run(batch[:, np.newaxis], cancel=self._cancel)[:, 0]
-        return [self._change(seen, of_it) for seen, of_it in zip(prepared, restored, strict=True)]
+        restored = self._restored([seen.whole for seen in prepared])
+        if not self._chroma:
+            return [self._change(*pair) for pair in zip(prepared, restored, strict=True)]
+        planes = [seen.chroma() for seen in prepared]
+        given = [plane for pair in planes for plane in halved(pair)]
+        after = self._restored(given)
+        results = []
+        for number, (seen, luma, chroma) in enumerate(zip(prepared, restored, planes, strict=True)):
+            pair = slice(2 * number, 2 * number + 2)
+            by_network = enlarged(after[pair] - np.stack(given[pair]), luma.shape)
+            results.append(self._change(seen, luma, chroma, by_network))
+        return results
+
+    def _restored(self, planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return what the network makes of planes of one shape, (number, height, width)."""
+        batch = planes[0][np.newaxis] if len(planes) == 1 else np.stack(planes)
+        batch = np.ascontiguousarray(batch)[:, np.newaxis]
+        return self.network.run(batch, cancel=self._cancel)[:, 0]
 
     def _prepared(self, window: NDArray[Any]) -> _Seen:
         """Return what there is to know of a window before the network runs."""
@@ -146,20 +172,26 @@ class Correction:
         whole = luma if beyond is None else luma + beyond
         return _Seen(gaps=gaps, colours=colours, luma=luma, beyond=beyond, whole=whole)
 
-    def _change(self, seen: _Seen, restored: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _change(
+        self,
+        seen: _Seen,
+        restored: NDArray[np.float32],
+        chroma: NDArray[np.float32] | None = None,
+        by_network: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return a window's change, given what the network made of its luma and of its chroma."""
         # In memory that is at hand: new pages would take longer than what is computed in them.
-        kept = self._chroma and seen.beyond is None  # `whole` is `luma`, which chroma needs
+        kept = chroma is not None and seen.beyond is None  # `whole` is `luma`, which chroma needs
         change = np.subtract(restored, seen.whole, out=None if kept else seen.whole)
         if self._steps is not None:
             change = plausible_change(change, self._steps, out=change)
             if seen.beyond is not None:
                 change += seen.beyond
-        if self._chroma:
+        if chroma is not None and by_network is not None:
             if self._steps is not None:
                 restored = seen.luma + change
-            assert seen.colours is not None
-            of_chroma = chroma_change(color.chroma(seen.colours, seen.luma), restored, change)
-            change = color.rgb_change(change, of_chroma)
+            by_network = by_network + chroma_change(chroma + by_network, restored, change)
+            change = color.rgb_change(change, by_network)
         if seen.gaps is not None:
             change[seen.gaps] = 0
         return change

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from argan_plugin.arrays import Nonfinite, find_value_range
 from argan_plugin.change_cache import ChangeCache
-from argan_plugin.correction import halo_of
+from argan_plugin.correction import halo_of, step_of
 from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.model import RestorationModel
@@ -172,10 +172,11 @@ def restore_lazy(
     halo = 0
     if max(stack.shape[rows], stack.shape[columns]) > chunk_size:
         info = read_model_info(model)
+        step = step_of(info, chroma=chroma and rgb)
         halo = halo_of(info, chroma=chroma and rgb, gaps=nonfinite == "pass")
         # Tiles must start at multiples of the network's stride, and dask would merge chunks that
         # are smaller than the halo.
-        chunk_size = info.size_multiple * math.ceil(max(chunk_size, halo) / info.size_multiple)
+        chunk_size = step * math.ceil(max(chunk_size, halo) / step)
     chunks = [(1,) * length for length in stack.shape[:rows]]
     chunks += [_cut(stack.shape[axis], chunk_size) for axis in (rows, columns)]
     chunks += [(length,) for length in stack.shape[columns + 1 :]]

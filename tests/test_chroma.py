@@ -1,4 +1,4 @@
-"""Chroma's guided filter against SciPy, against originals, and what it must not touch."""
+"""Chroma against SciPy, Pillow and originals, and what must not be touched."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import uniform_filter
 
+from argan_plugin import correction
 from argan_plugin.changes import apply_change, colour_change, luma_change
-from argan_plugin.chroma import HALO, chroma_change
+from argan_plugin.chroma import HALO, chroma_change, enlarged, halved
 from argan_plugin.color import chroma, luma, rgb_change
 from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
+from benchmarks.gallery_pictures import PICTURES
 
 Planes = NDArray[np.float32]
+BILINEAR = Image.Resampling.BILINEAR
 
 
 def unit(pixels: NDArray[np.uint8]) -> Planes:
@@ -50,6 +54,52 @@ def test_it_is_the_guided_filter_and_wieners(coded: tuple[Planes, Planes, Planes
         expected.append(-residual * noise / (mean(residual**2) + noise))
 
     np.testing.assert_allclose(chroma_change(planes, guide, change), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("shape", [(12, 8), (7, 5), (1, 1), (2, 9)])
+def test_half_the_size_and_back(shape: tuple[int, int]) -> None:
+    random = np.random.default_rng(3)
+    planes = random.normal(0, 0.2, (2, *shape)).astype(np.float32)
+    half = halved(planes)
+    down, across = (-(-side // 2) for side in shape)
+    assert half.shape == (2, down, across)
+    whole = np.pad(planes, [(0, 0), (0, -shape[0] % 2), (0, -shape[1] % 2)], mode="edge")
+    means = whole.reshape(2, down, 2, across, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(half, means + 128 / 255, atol=1e-6)
+
+    change = random.normal(0, 3 / 255, half.shape).astype(np.float32)
+    kept = np.sign(change) * np.maximum(np.abs(change) - 0.5 / 255, 0)
+    size = 2 * across, 2 * down
+    expected = [
+        np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, BILINEAR))
+        for plane in kept
+    ]
+    found = enlarged(change, shape)
+    np.testing.assert_allclose(found, np.stack(expected)[:, : shape[0], : shape[1]], atol=1e-6)
+
+
+@pytest.mark.parametrize(("subsampling", "quality"), [("4:2:0", 10), ("4:2:0", 40), ("4:4:4", 10)])
+def test_colours_come_nearer_to_the_original_than_by_the_filter_alone(
+    subsampling: Subsampling, quality: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = next(picture.load() for picture in PICTURES if picture.name == "coffee")
+    compressed = round_trip(original, quality=quality, subsampling=subsampling)
+    truth = chroma(unit(original), luma(unit(original)))
+
+    def error(pixels: NDArray[np.uint8]) -> float:
+        return float(np.square(chroma(unit(pixels), luma(unit(pixels))) - truth).mean())
+
+    both = error(restore(compressed, chroma=True))
+    monkeypatch.setattr(correction, "enlarged", lambda _, shape: np.zeros((2, *shape), np.float32))
+    assert both < 0.97 * error(restore(compressed, chroma=True)) < 0.97 * error(compressed)
+
+
+def test_grey_in_rgb_stays_grey() -> None:
+    grey = next(picture.load() for picture in PICTURES if picture.name == "cat")[..., 1]
+    compressed = round_trip(np.dstack([grey] * 3), quality=20, subsampling="4:2:0")
+    restored = restore(compressed, chroma=True).astype(int)
+    assert (np.ptp(restored, axis=2) > 0).mean() < 1e-3  # rounding half-way
+    assert np.ptp(restored, axis=2).max() <= 1
 
 
 def test_no_change_of_luma_means_none_of_chroma(coded: tuple[Planes, Planes, Planes]) -> None:
