@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
     from napari.layers import Image
 
-# A visible region is grown by this many pixels and starts at a multiple of it. That is more than
-# a network looks at, so what was visible equals the whole layer's result.
+# A visible region is grown by this many pixels and starts at a multiple of it. Networks look
+# further, but faintly: a preview is to be quick, and may differ a little at its edge.
 _PREVIEW_MARGIN = 64
 _BIT_DEPTHS = (8, 10, 12, 14, 16, 24, 32)
 

@@ -5,8 +5,8 @@ beside them, and brings the tables of the pages up to date. Needs the ``train`` 
 nothing is downloaded.
 
 The other filters get their best chance: of some settings of each library the one with the highest
-PSNR is taken, by the original, which nobody has who must restore a picture. ARGAN runs with its
-defaults, and on colour with ``chroma=True`` as well.
+PSNR is taken, by the original, which nobody has who must restore a picture. ARGAN runs as
+by the command, which reads the file's steps, and on colour with ``chroma=True`` as well.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tqdm import tqdm
 from argan_plugin import color, restore
 from argan_plugin.jpeg import round_trip
 from argan_plugin.model import RestorationModel, open_model
+from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.weights import model_names
 from benchmarks import tables
 from benchmarks.gallery_pictures import PICTURES, Picture
@@ -44,6 +45,8 @@ from training import metrics
 
 Pixels = NDArray[np.uint8]
 Filter = Callable[[Pixels], Pixels]
+Ours = Callable[[Pixels, int], Pixels]
+"""Of a JPEG's pixels and its IJG quality."""
 
 _FAILURE_QUALITIES = (10, 40, 75, 90)
 _WORST = 3  # by each metric
@@ -133,7 +136,7 @@ def score(picture: Picture, quality: int, method: str, setting: str, pixels: Pix
     )
 
 
-def draw_picture(picture: Picture, ours: Mapping[str, Filter]) -> Iterator[Score]:
+def draw_picture(picture: Picture, ours: Mapping[str, Ours]) -> Iterator[Score]:
     """Draw a picture's sheet, a row for each quality, and yield the scores on it.
 
     Parameters
@@ -151,7 +154,7 @@ def draw_picture(picture: Picture, ours: Mapping[str, Filter]) -> Iterator[Score
         jpeg = compressed(picture, quality)
         results = [("JPEG", "", jpeg)]
         results += [(name, *best_of(some, jpeg, original)) for name, some in LIBRARIES.items()]
-        results += [(name, "", restored(jpeg)) for name, restored in ours.items()]
+        results += [(name, "", restored(jpeg, quality)) for name, restored in ours.items()]
         panels = []
         for method, setting, pixels in results:
             scored = score(picture, quality, method, setting, pixels)
@@ -162,7 +165,7 @@ def draw_picture(picture: Picture, ours: Mapping[str, Filter]) -> Iterator[Score
     draw_sheet(FOLDER / f"{picture.name}.webp", columns, rows)
 
 
-def find_failures(pictures: Sequence[Picture], ours: Filter) -> list[Failure]:
+def find_failures(pictures: Sequence[Picture], ours: Ours) -> list[Failure]:
     """Return the pictures with the smallest gains by PSNR, then those by SSIMULACRA2 at q = 10.
 
     At high quality SSIMULACRA2 hardly moves, so that strong compression is where its worst cases
@@ -171,7 +174,7 @@ def find_failures(pictures: Sequence[Picture], ours: Filter) -> list[Failure]:
     found = [
         Failure(
             jpeg=score(picture, quality, "JPEG", "", jpeg),
-            ours=score(picture, quality, OURS, "", ours(jpeg)),
+            ours=score(picture, quality, OURS, "", ours(jpeg, quality)),
         )
         for picture in tqdm(pictures, desc="Looking for failures", disable=None)
         for quality in _FAILURE_QUALITIES
@@ -191,7 +194,7 @@ def find_failures(pictures: Sequence[Picture], ours: Filter) -> list[Failure]:
     return list(chosen.values())
 
 
-def draw_failures(model: str, failures: Sequence[Failure], ours: Filter) -> None:
+def draw_failures(model: str, failures: Sequence[Failure], ours: Ours) -> None:
     """Draw one sheet of all failures of a model."""
     by_name = {picture.name: picture for picture in PICTURES}
     rows = []
@@ -200,21 +203,22 @@ def draw_failures(model: str, failures: Sequence[Failure], ours: Filter) -> None
         jpeg = compressed(picture, pair.jpeg.quality)
         panels = [
             Panel(jpeg, (_caption(pair.jpeg),)),
-            Panel(ours(jpeg), (_caption(pair.ours),)),
+            Panel(ours(jpeg, pair.jpeg.quality), (_caption(pair.ours),)),
             Panel(picture.load(), ("",)),
         ]
         rows.append(Row(f"{picture.name}\nq = {pair.jpeg.quality}", picture.crop, panels))
     draw_sheet(FOLDER / f"failures-{model}.webp", ["JPEG", OURS, "original"], rows)
 
 
-def draw_models(pictures: Sequence[Picture], ours: Mapping[str, Filter]) -> None:
+def draw_models(pictures: Sequence[Picture], ours: Mapping[str, Ours]) -> None:
     """Draw one sheet of what each model makes of pictures, where they differ most."""
     rows = []
     for picture in pictures:
         original = picture.load()
         for quality in _MODEL_QUALITIES:
             jpeg = compressed(picture, quality)
-            results = {"JPEG": jpeg} | {name: restored(jpeg) for name, restored in ours.items()}
+            results = {"JPEG": jpeg}
+            results |= {name: restored(jpeg, quality) for name, restored in ours.items()}
             panels = [
                 Panel(pixels, (_caption(score(picture, quality, name, "", pixels)),))
                 for name, pixels in results.items()
@@ -228,8 +232,11 @@ def _caption(scored: Score) -> str:
     return f"{scored.psnr:.2f} dB, SSIMULACRA2 {scored.ssimulacra2:.1f}"
 
 
-def _restored(pixels: Pixels, *, model: RestorationModel, chroma: bool = False) -> Pixels:
-    result: Pixels = restore(pixels, model=model, chroma=chroma)
+def _restored(
+    pixels: Pixels, quality: int, *, model: RestorationModel, chroma: bool = False
+) -> Pixels:
+    steps = ijg_luma_table(quality)
+    result: Pixels = restore(pixels, model=model, chroma=chroma, steps=steps)
     return result
 
 
