@@ -44,7 +44,10 @@ class Axis:
         if kept > 0:  # the tiles at both ends keep a halo more, if there is room for it
             guesses += [math.ceil((self.size - 2 * self.halo) / kept), math.ceil(self.size / kept)]
         possible = (count for count in sorted(guesses) if count > 0)
-        return next((count for count in possible if self.reads(count) <= longest), 0)
+        fewest = next((count for count in possible if self.reads(count) <= longest), 0)
+        while fewest > 1 and self.reads(fewest - 1) <= longest:  # between two guesses
+            fewest -= 1
+        return fewest
 
     def reads(self, count: int) -> int:
         """Return how many pixels the largest of so many tiles reads."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -50,6 +50,7 @@ def test_tiles_cover_each_pixel_once_on_the_grid_with_their_halo(
 
 @settings(max_examples=60, deadline=None)
 @given(height=_SIZES, width=_SIZES, halo=st.sampled_from([0, 8, 24, 64]), side=st.integers(60, 200))
+@example(height=65, width=65, halo=24, side=60)  # tiles that are nearly all halo
 def test_the_default_tiles_read_fewest_pixels(
     height: int, width: int, halo: int, side: int
 ) -> None:
