@@ -1,6 +1,6 @@
 """Between napari's image layers and arrays: what to restore, and the layer that shows the result.
 
-Everything here is quick and runs on the GUI thread; no pixel is read.
+Everything here is quick and runs on the GUI thread; no pixel is read but for `Source.steps`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from argan_plugin.decoded_file import steps_behind
 from argan_plugin.errors import UnsupportedImageError
 
 if TYPE_CHECKING:
@@ -55,6 +57,22 @@ class Source:
     """The new layer's name, metadata, transform, colormap and so on, for `Layer.create`."""
     contrast_limits_range: tuple[float, float]
     """It is not among napari's attributes."""
+
+    @property
+    def pixels(self) -> Any:
+        """The part of the first level."""
+        return np.asarray(self.levels[0][self.crops[0]])
+
+    @cached_property
+    def steps(self) -> tuple[int, ...] | None:
+        """As `steps_behind` has them, once; the file is decoded for it, so not on the GUI thread.
+
+        None for stacks and for what is lazy.
+        """
+        if self.lazy or self.path is None or len(self.crops[0]) != 2:
+            return None
+        rows, columns = self.crops[0]
+        return steps_behind(self.path, self.pixels, (rows, columns))
 
 
 def examine(layer: Image, dims: Dims, scope: Scope) -> Source:

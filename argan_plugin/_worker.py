@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import dask.array as da
-import numpy as np
 from napari.qt.threading import GeneratorWorker, thread_worker
 from napari.utils.notifications import show_error
 
@@ -22,7 +21,6 @@ from argan_plugin._layers import Crop, Source
 from argan_plugin._preferences import Preferences
 from argan_plugin._progress import Progress, ProgressBar
 from argan_plugin.change_cache import ChangeCache
-from argan_plugin.decoded_file import steps_behind
 from argan_plugin.devices import RealDevice
 from argan_plugin.errors import ArganError
 from argan_plugin.model import open_model
@@ -183,17 +181,13 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
         "tile_size": settings.tile_size,
         "changes": job.changes,
     }
-    steps = None
     if source.lazy:
         data: Any = _restored_lazily(source, how, cancel, report)
     else:
-        pixels, crop = np.asarray(source.levels[0][source.crops[0]]), source.crops[0]
-        if source.path is not None and len(crop) == 2:
-            steps = steps_behind(source.path, pixels, (crop[0], crop[1]))
         data = restore_stack(
-            pixels,
+            source.pixels,
             **how,
-            steps=steps,
+            steps=source.steps,
             progress=lambda *counts: report(Progress(*counts)),
             cancel=cancel,
         )
@@ -204,7 +198,7 @@ def _outcome(job: Job, cancel: threading.Event, report: Callable[[Progress], Non
         "chroma": settings.chroma and source.rgb,
         "device": model.device,
         "value_range": source.value_range,
-        "steps": steps,
+        "steps": source.steps,
     }
     return Outcome(data=data, lazy=source.lazy, device=model.device, facts=facts)
 

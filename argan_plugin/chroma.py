@@ -25,6 +25,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from argan_plugin import dct
 from argan_plugin.box_filter import window_sums
 
 _Plane = NDArray[np.float32]
@@ -45,7 +46,7 @@ other."""
 SCALE: Final = 2
 """How many pixels a side of `halved` chroma stands for."""
 
-_GREY = np.float32(128 / 255)
+_GREY = np.float32(dct.MIDDLE / 255)
 
 # What the network does to plain grey, and to planes that need nothing, is less.
 _LEAST_CHANGE = np.float32(0.5 / 255)

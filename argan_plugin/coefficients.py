@@ -32,8 +32,6 @@ a coefficient by 0.121 for the worst of all 8-bit blocks, the rounding between i
 0.113 and the last rounding by 0.0625: 0.297 together.
 """
 
-_MIDDLE = 128  # JPEG transforms luma minus this: T.81, A.3.1
-
 # Of blocks at the edge, whose pixels outside the picture may be anything. The squared distance to
 # the nearest point falls at least as 1 / n (Beck, First-order methods in optimization, th. 10.21).
 _EDGE_STEPS = 64
@@ -132,7 +130,7 @@ def nearest_consistent(
     low, high = centre - reach, centre + reach
 
     margins = (0, -height % dct.BLOCK), (0, -width % dct.BLOCK)
-    target = dct.split(np.pad(luma - np.float64(_MIDDLE), margins))
+    target = dct.split(np.pad(luma - np.float64(dct.MIDDLE), margins))
     inside = dct.split(np.pad(np.ones(luma.shape, bool), margins))
     nearest = dct.inverse(dct.forward(target).clip(low, high))
 
@@ -144,7 +142,7 @@ def nearest_consistent(
             # a step against the gradient of half the squared distance in the picture's own pixels
             point = dct.inverse(dct.forward(np.where(seen, pixels, point)).clip(*box))
         nearest[edge] = point
-    return dct.join(nearest)[:height, :width] + _MIDDLE
+    return dct.join(nearest)[:height, :width] + dct.MIDDLE
 
 
 def _read_first_component(data: bytes) -> NDArray[Any]:

@@ -136,20 +136,24 @@ class Correction:
         return change
 
     def changes(self, windows: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
-        """Return the changes of windows of one shape, for which the network runs once."""
+        """Return the changes of windows of one shape.
+
+        The network runs once for all of them, and once more for their chroma.
+        """
         prepared = [self._prepared(window) for window in windows]
         restored = self._restored([seen.whole for seen in prepared])
-        if not self._chroma:
-            return [self._change(*pair) for pair in zip(prepared, restored, strict=True)]
+        colours = self._restored_chroma(prepared) if self._chroma else [None] * len(prepared)
+        return [self._change(*of_it) for of_it in zip(prepared, restored, colours, strict=True)]
+
+    def _restored_chroma(
+        self, prepared: list[_Seen]
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]] | None]:
+        """Return the chroma of each window, and what the network changes in it."""
         planes = [seen.chroma() for seen in prepared]
-        given = [plane for pair in planes for plane in halved(pair)]
-        after = self._restored(given)
-        results = []
-        for number, (seen, luma, chroma) in enumerate(zip(prepared, restored, planes, strict=True)):
-            pair = slice(2 * number, 2 * number + 2)
-            by_network = enlarged(after[pair] - np.stack(given[pair]), luma.shape)
-            results.append(self._change(seen, luma, chroma, by_network))
-        return results
+        given = np.stack([halved(pair) for pair in planes])
+        after = self._restored(list(given.reshape(-1, *given.shape[2:]))).reshape(given.shape)
+        changes = (enlarged(change, prepared[0].luma.shape) for change in after - given)
+        return list(zip(planes, changes, strict=True))
 
     def _restored(self, planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return what the network makes of planes of one shape, (number, height, width)."""
@@ -176,10 +180,9 @@ class Correction:
         self,
         seen: _Seen,
         restored: NDArray[np.float32],
-        chroma: NDArray[np.float32] | None = None,
-        by_network: NDArray[np.float32] | None = None,
+        chroma: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
     ) -> NDArray[np.float32]:
-        """Return a window's change, given what the network made of its luma and of its chroma."""
+        """Return a window's change, given its restored luma and what `_restored_chroma` has."""
         # In memory that is at hand: new pages would take longer than what is computed in them.
         kept = chroma is not None and seen.beyond is None  # `whole` is `luma`, which chroma needs
         change = np.subtract(restored, seen.whole, out=None if kept else seen.whole)
@@ -187,11 +190,11 @@ class Correction:
             change = plausible_change(change, self._steps, out=change)
             if seen.beyond is not None:
                 change += seen.beyond
-        if chroma is not None and by_network is not None:
-            if self._steps is not None:
-                restored = seen.luma + change
-            by_network = by_network + chroma_change(chroma + by_network, restored, change)
-            change = color.rgb_change(change, by_network)
+        if chroma is not None:
+            planes, by_network = chroma
+            guide = restored if self._steps is None else seen.luma + change
+            by_filter = chroma_change(planes + by_network, guide, change)
+            change = color.rgb_change(change, by_network + by_filter)
         if seen.gaps is not None:
             change[seen.gaps] = 0
         return change

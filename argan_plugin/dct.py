@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 BLOCK = 8
 """Side of a block in pixels."""
 
+MIDDLE = 128
+"""What JPEG takes from 8-bit samples before it transforms them: T.81, A.3.1. Chroma's grey."""
+
 _FREQUENCY = np.arange(BLOCK)[:, np.newaxis]
 BASIS = np.cos((2 * np.arange(BLOCK) + 1) * _FREQUENCY * np.pi / (2 * BLOCK)) / np.sqrt(BLOCK / 2)
 BASIS[0] /= np.sqrt(2)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from argan_plugin import dct
 
 _LEVELS: Final = 255
-_MIDDLE: Final = 128  # JPEG transforms luma minus this: T.81, A.3.1
 _BLACK: Final = np.float32(0.5 / _LEVELS)
 _WHITE: Final = np.float32(1 - 0.5 / _LEVELS)
 _UNKNOWN: Final = np.float32(1e6)  # beyond all that a block can hold
@@ -98,7 +97,7 @@ def _beyond(
     luma: NDArray[np.float32], steps: NDArray[np.float64], outside: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
     """Return what `cut_off` does for a row of blocks, of which some pixels may be anything."""
-    shown = luma * np.float32(_LEVELS) - np.float32(_MIDDLE)
+    shown = luma * np.float32(_LEVELS) - np.float32(dct.MIDDLE)
     # Between which limits each pixel was: equal ones where nothing was cut off.
     lowest = np.where(luma > _BLACK, shown, -_UNKNOWN)
     highest = np.where(luma < _WHITE, shown, _UNKNOWN)

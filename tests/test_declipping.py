@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.fft import idctn
 
 from argan_plugin import restore
@@ -20,17 +18,11 @@ from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.plausible import as_table
 from argan_plugin.quantization_tables import ijg_luma_table
 from benchmarks import drawn_pictures
+from tests.jpeg_files import decoded, encoded
 from training.metrics import psnr
 
 Pixels = NDArray[np.uint8]
 DRAWN = (drawn_pictures.text, drawn_pictures.line_art)
-
-
-def decoded(pixels: Pixels, quality: int) -> tuple[bytes, Pixels]:
-    """Return a JPEG file of a picture, and what Pillow makes of it."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
-    return file.getvalue(), np.array(Image.open(file))
 
 
 def unlimited(data: bytes) -> NDArray[np.float64]:
@@ -54,7 +46,8 @@ def test_it_is_what_the_file_states(
     draw: Callable[[], Pixels], size: tuple[int, int], quality: int
 ) -> None:
     picture = np.ascontiguousarray(draw()[: size[0], : size[1]])
-    data, shown = decoded(picture, quality)
+    data = encoded(picture, quality=quality)
+    shown = decoded(data)
     missing = unlimited(data) - shown
     limited = ((shown == 255) & (missing > 0.5)) | ((shown == 0) & (missing < -0.5))
     assert limited.mean() > 0.1
@@ -84,7 +77,8 @@ def test_no_haze_stays_on_plain_grounds(
     draw: Callable[[], Pixels], negative: bool, quality: int
 ) -> None:
     picture = 255 - draw() if negative else draw()
-    data, shown = decoded(picture, quality)
+    data = encoded(picture, quality=quality)
+    shown = decoded(data)
     ground = picture == (0 if negative else 255)
 
     by_pixels, by_steps = (
@@ -101,7 +95,8 @@ def test_no_haze_stays_on_plain_grounds(
 
 def test_colours_get_it_as_well() -> None:
     picture = np.dstack([drawn_pictures.text()] * 3)
-    data, shown = decoded(picture, 40)
+    data = encoded(picture, quality=40)
+    shown = decoded(data)
     steps = read_jpeg_info(data).quantization[0]
     grey = restore(shown[..., 0], steps=steps)
     for chroma in (False, True):
@@ -115,7 +110,7 @@ def test_colours_get_it_as_well() -> None:
 @pytest.mark.parametrize("chroma", [False, True])
 @pytest.mark.parametrize("model", ["tiny", "identity"])
 def test_tiles_give_the_whole_picture(models: Any, chroma: bool, model: str) -> None:
-    shown = decoded(np.dstack([drawn_pictures.text()[:125, :171]] * 3), 20)[1]
+    shown = decoded(encoded(np.dstack([drawn_pictures.text()[:125, :171]] * 3), quality=20))
     steps = ijg_luma_table(20)
     options: dict[str, Any] = {"model": models / f"{model}.onnx", "steps": steps}
     whole = restore(shown, chroma=chroma, **options)

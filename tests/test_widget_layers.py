@@ -9,20 +9,16 @@ from typing import Any
 
 import dask.array as da
 import napari
-import napari_builtins
 import numpy as np
-import PIL.Image
 import pytest
 import zarr
 from napari.layers import Image
 from napari.settings import get_settings
-from npe2 import PluginManifest
 from numpy.typing import NDArray
 from pytestqt.qtbot import QtBot
 
 from argan_plugin import RestorationModel, restore
 from argan_plugin._layers import find_layer_range
-from argan_plugin.quantization_tables import ijg_luma_table
 from tests.napari_window import PATIENCE, click_run, errors, open_widget, run_to_end, wait_for_end
 
 # None of these is what napari would give by itself.
@@ -111,35 +107,6 @@ def test_every_kind_of_layer(
         "value_range": find_layer_range(layer),
         "steps": None,
     }
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_layer_that_shows_a_jpeg_file_keeps_to_its_steps(
-    viewer: napari.Viewer,
-    npe2pm: Any,
-    tiny_model_path: Path,
-    qtbot: QtBot,
-    tmp_path: Path,
-    mode: str,
-    photo: NDArray[np.uint8],
-) -> None:
-    path = tmp_path / "photo.jpg"
-    PIL.Image.fromarray(photo).convert(mode).save(path, quality=60)
-    readers = Path(napari_builtins.__file__).parent / "builtins.yaml"
-    npe2pm.register(PluginManifest.from_file(readers))
-    (layer,) = viewer.open(path, plugin="napari")
-    widget = open_widget(viewer)
-    steps = tuple(ijg_luma_table(60).ravel().tolist())
-    result = run_to_end(widget, qtbot)
-    assert result.metadata["argan"]["steps"] == steps
-    expected = restore(layer.data, model=tiny_model_path, steps=steps)
-    np.testing.assert_array_equal(result.data, expected)
-
-    viewer.layers.selection.active = layer
-    layer.data = 255 - layer.data  # no more what the file shows
-    result = run_to_end(widget, qtbot)
-    assert result.metadata["argan"]["steps"] is None
-    np.testing.assert_array_equal(result.data, restore(layer.data, model=tiny_model_path))
 
 
 @pytest.mark.parametrize(
