@@ -18,6 +18,7 @@ from argan_plugin.devices import Device
 from argan_plugin.errors import UnsupportedImageError
 from argan_plugin.tilewise import (
     AnyModel,
+    Grid,
     Progress,
     check_strength,
     map_correction,
@@ -33,6 +34,7 @@ def luma_change(
     value_range: tuple[float, float] | None = None,
     nonfinite: Nonfinite = "raise",
     steps: ArrayLike | None = None,
+    grid: Grid = None,
     tile_size: int | None = None,
     device: Device = "auto",
     progress: Progress = None,
@@ -42,7 +44,9 @@ def luma_change(
 
     Parameters
     ----------
-    image, model, channel_axis, value_range, nonfinite, steps, tile_size, device, progress, cancel
+    image, model, channel_axis, value_range, nonfinite, steps, grid, tile_size, device, progress
+        As in `restore`.
+    cancel
         As in `restore`.
 
     Returns
@@ -57,7 +61,7 @@ def luma_change(
     """
     pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
     change = open_correction(
-        pixels, limits, nonfinite, model, device, cancel, chroma=False, steps=steps
+        pixels, limits, nonfinite, model, device, cancel, chroma=False, steps=steps, grid=grid
     )
     return map_correction(change.changes, pixels, change, tile_size, progress, out=None)
 
@@ -70,6 +74,7 @@ def colour_change(
     value_range: tuple[float, float] | None = None,
     nonfinite: Nonfinite = "raise",
     steps: ArrayLike | None = None,
+    grid: Grid = None,
     tile_size: int | None = None,
     device: Device = "auto",
     progress: Progress = None,
@@ -79,7 +84,9 @@ def colour_change(
 
     Parameters
     ----------
-    image, model, channel_axis, value_range, nonfinite, steps, tile_size, device, progress, cancel
+    image, model, channel_axis, value_range, nonfinite, steps, grid, tile_size, device, progress
+        As in `restore`.
+    cancel
         As in `restore`.
 
     Returns
@@ -94,7 +101,7 @@ def colour_change(
     """
     pixels, limits = _examine(image, channel_axis, value_range, nonfinite)
     change = open_correction(
-        pixels, limits, nonfinite, model, device, cancel, chroma=True, steps=steps
+        pixels, limits, nonfinite, model, device, cancel, chroma=True, steps=steps, grid=grid
     )
     return map_correction(change.changes, pixels, change, tile_size, progress, out=None)
 

@@ -22,7 +22,12 @@ from argan_plugin.coefficients import (
 from argan_plugin.decoding import decoding, opened
 from argan_plugin.devices import Device
 from argan_plugin.errors import ImageFileError, UnsupportedImageError
-from argan_plugin.inspection import find_earlier, grey_levels, steps_to_keep_to
+from argan_plugin.inspection import (
+    find_earlier,
+    grey_levels,
+    grid_of_earlier,
+    steps_to_keep_to,
+)
 from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.restoration import restore
 from argan_plugin.tilewise import AnyModel, check_strength
@@ -91,11 +96,13 @@ def restore_jpeg(
         image.load()
     pixels = _pixels(image, name)
     stated = read_jpeg_info(data)
+    earlier = find_earlier(grey_levels(pixels), stated)
     options: dict[str, Any] = {
         "model": model,
         "strength": strength,
         "chroma": chroma,
-        "steps": steps_to_keep_to(stated, find_earlier(grey_levels(pixels), stated)),
+        "steps": steps_to_keep_to(stated, earlier),
+        "grid": grid_of_earlier(stated, earlier),
         "tile_size": tile_size,
         "device": device,
         "progress": progress,
@@ -120,7 +127,7 @@ def restore_consistently(
 ) -> NDArray[np.uint8]:
     """Do what `restore_jpeg` does, with a file that is read already; options as in `restore`.
 
-    Of these, `steps` are to be given if `steps_to_keep_to` does.
+    Of these, `steps` and `grid` are to be given if `steps_to_keep_to` and `grid_of_earlier` do.
     """
     if strength == 0:
         return pixels.copy()

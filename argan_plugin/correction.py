@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from argan_plugin import arrays, color, dct
 from argan_plugin.arrays import ValueRange
+from argan_plugin.blocks import Blocks
 from argan_plugin.chroma import HALO, SCALE, chroma_change, enlarged, halved
 from argan_plugin.declipping import cut_off
 from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
@@ -89,8 +90,9 @@ class Correction:
         Whether chroma is restored, too; the windows have colours then.
     gaps : bool
         Whether windows may hold NaN and infinity, which are filled and come back.
-    steps : array of shape (8, 8), optional
-        As in `plausible_change`.
+    blocks : Blocks, optional
+        Of the compression, if there is one. Windows begin at the corner of a block. What
+        steps do: see `cut_off` and `plausible_change`.
     cancel : threading.Event, optional
         As in `restore`.
     """
@@ -104,6 +106,9 @@ class Correction:
     halo: int
     """How many pixels around its own a result looks at, a multiple of `size_multiple`."""
 
+    blocks: Blocks
+    """Where the picture's first whole block lies: windows begin at multiples from there."""
+
     def __init__(
         self,
         network: RestorationModel,
@@ -111,12 +116,13 @@ class Correction:
         *,
         chroma: bool,
         gaps: bool,
-        steps: NDArray[np.float64] | None = None,
+        blocks: Blocks | None = None,
         cancel: threading.Event | None,
     ) -> None:
         self.network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
-        self._steps = steps
-        block = 1 if steps is None else dct.BLOCK  # windows of whole blocks
+        self.blocks = Blocks() if blocks is None else blocks
+        # Windows of whole blocks, if it matters where they lie.
+        block = dct.BLOCK if self.blocks.matter else 1
         self.size_multiple = math.lcm(step_of(network.info, chroma=chroma), block)
         self.halo = halo_of(network.info, chroma=chroma, gaps=gaps, step=self.size_multiple)
 
@@ -172,7 +178,8 @@ class Correction:
             if gaps is not None:
                 colours = fill_gaps(colours, gaps)
             luma = _luma(colours)
-        beyond = None if self._steps is None else cut_off(luma, self._steps)
+        steps = self.blocks.steps
+        beyond = None if steps is None else cut_off(luma, steps, doubtful=self.blocks.doubtful)
         whole = luma if beyond is None else luma + beyond
         return _Seen(gaps=gaps, colours=colours, luma=luma, beyond=beyond, whole=whole)
 
@@ -186,13 +193,14 @@ class Correction:
         # In memory that is at hand: new pages would take longer than what is computed in them.
         kept = chroma is not None and seen.beyond is None  # `whole` is `luma`, which chroma needs
         change = np.subtract(restored, seen.whole, out=None if kept else seen.whole)
-        if self._steps is not None:
-            change = plausible_change(change, self._steps, out=change)
-            if seen.beyond is not None:
-                change += seen.beyond
+        steps = self.blocks.steps
+        if steps is not None and self.blocks.bounding:
+            change = plausible_change(change, steps, out=change)
+        if seen.beyond is not None:
+            change += seen.beyond
         if chroma is not None:
             planes, by_network = chroma
-            guide = restored if self._steps is None else seen.luma + change
+            guide = restored if steps is None else seen.luma + change
             by_filter = chroma_change(planes + by_network, guide, change)
             change = color.rgb_change(change, by_network + by_filter)
         if seen.gaps is not None:

@@ -76,3 +76,8 @@ def join(blocks: NDArray[Any]) -> NDArray[Any]:
     """Return a plane of blocks: `split` undone, a copy."""
     rows, columns = blocks.shape[:2]
     return blocks.swapaxes(1, 2).reshape(rows * BLOCK, columns * BLOCK)
+
+
+def in_a_row(blocks: NDArray[Any]) -> NDArray[Any]:
+    """Return blocks (number, 8, 8) side by side, where they are transformed soonest: a copy."""
+    return np.ascontiguousarray(blocks.swapaxes(0, 1)).reshape(BLOCK, -1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin import color, dct
+from argan_plugin.blocks import shown_compression
 from argan_plugin.decoding import decoding, opened
 from argan_plugin.formats import READ_FORMATS
 from argan_plugin.jpeg import JpegInfo, read_jpeg_info
@@ -129,7 +130,7 @@ def grey_levels(pixels: NDArray[Any], *, inks: bool = False) -> NDArray[np.float
 def find_earlier(levels: NDArray[np.float32], file: JpegInfo | None) -> Compression | None:
     """Look for a compression in `grey_levels` beside that of the JPEG file that they come from."""
     if file is None:
-        return find_compression(levels)
+        return shown_compression(levels)
     own_steps = np.array(file.quantization[0]).reshape(dct.BLOCK, dct.BLOCK)
     found = find_compression(levels, own_steps)
     # So weak a compression leaves the traces of an earlier one sharp: what is vague is chance.
@@ -162,6 +163,17 @@ def steps_to_keep_to(file: JpegInfo | None, earlier: Compression | None) -> tupl
     if file is None or earlier is not None or not (file.has_luma and file.first_is_whole):
         return None
     return file.quantization[0]
+
+
+def grid_of_earlier(file: JpegInfo | None, earlier: Compression | None) -> tuple[int, int] | None:
+    """Return where the blocks lie of what shows in a file's pixels, for `restore`.
+
+    None if it is to look for them. It sees pixels alone, in which a later compression can hide an
+    earlier one from who does not know its steps.
+    """
+    if file is None or earlier is None or (earlier.down, earlier.across) == (0, 0):
+        return None
+    return earlier.down, earlier.across
 
 
 def _judge(file: JpegInfo | None, earlier: Compression | None) -> tuple[bool, str]:

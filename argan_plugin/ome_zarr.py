@@ -55,11 +55,12 @@ def restore_ome_zarr(
 ) -> None:
     """Restore an OME-Zarr image on the disk into another: formats 0.1 to 0.5, zarr 2 and 3.
 
-    The largest level is restored plane by plane; each other one becomes the means of the restored
-    pixels, in the size that it had. Axes, transformations, channels, chunks and compression are
-    those of the source, labels and all other files are copied. How the levels were made is new in
-    the metadata. While the image is not whole its folder is called ``TARGET.unfinished``; started
-    again with the same arguments, the run does what is missing.
+    The largest level is restored plane by plane, as by ``restore(plane, grid=(0, 0))``; each other
+    one becomes the means of the restored pixels, in the size that it had. Axes, transformations,
+    channels, chunks and compression are those of the source, labels and all other files are copied.
+    How the levels were made is new in the metadata. While the image is not whole its folder is
+    called ``TARGET.unfinished``; started again with the same arguments, the run does what is
+    missing.
 
     Parameters
     ----------
@@ -114,6 +115,7 @@ def restore_ome_zarr(
         channel_axis=0 if rgb else None,
         value_range=value_range,
         nonfinite=nonfinite,
+        grid=(0, 0),  # in all parts alike
         tile_size=tile_size,
         cancel=cancel,
     )

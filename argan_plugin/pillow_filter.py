@@ -35,7 +35,7 @@ class ARGANFilter(ImageFilter.MultibandFilter):
 
     Parameters
     ----------
-    model, strength, chroma, steps, device, tile_size
+    model, strength, chroma, steps, grid, device, tile_size
         As in `argan_plugin.restore`. The steps of a JPEG file that Pillow has opened, and that was
         not cut or turned since, are ``image.quantization[0]``.
 
@@ -61,6 +61,7 @@ class ARGANFilter(ImageFilter.MultibandFilter):
         strength: float = 1.0,
         chroma: bool = False,
         steps: ArrayLike | None = None,
+        grid: tuple[int, int] | None = None,
         device: Device = "auto",
         tile_size: int | None = None,
     ) -> None:
@@ -68,6 +69,7 @@ class ARGANFilter(ImageFilter.MultibandFilter):
         self.strength = strength
         self.chroma = chroma
         self.steps = steps
+        self.grid = grid
         self.device = device
         self.tile_size = tile_size
 
@@ -98,6 +100,7 @@ class ARGANFilter(ImageFilter.MultibandFilter):
             strength=self.strength,
             chroma=self.chroma,
             steps=self.steps,
+            grid=self.grid,
             device=self.device,
             tile_size=self.tile_size,
         )

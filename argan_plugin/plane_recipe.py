@@ -15,7 +15,7 @@ from argan_plugin.change_cache import ChangeCache
 from argan_plugin.changes import apply_change, colour_change, luma_change
 from argan_plugin.devices import Device
 from argan_plugin.model import RestorationModel
-from argan_plugin.tilewise import AnyModel
+from argan_plugin.tilewise import AnyModel, Grid
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class PlaneRecipe:
     tile_size: int | None
     changes: ChangeCache | None
     steps: ArrayLike | None = None
+    grid: Grid = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A dask worker unpickles tasks outside of its threads, where a model would take all cores,
@@ -69,6 +70,7 @@ class PlaneRecipe:
                 value_range=self.value_range,
                 nonfinite=self.nonfinite,
                 steps=self.steps,
+                grid=self.grid,
                 tile_size=self.tile_size,
                 progress=progress,
                 cancel=cancel,

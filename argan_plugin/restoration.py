@@ -21,6 +21,7 @@ from argan_plugin.correction import applied
 from argan_plugin.devices import Device
 from argan_plugin.tilewise import (
     AnyModel,
+    Grid,
     Progress,
     check_strength,
     map_correction,
@@ -47,6 +48,7 @@ def restore(
     value_range: tuple[float, float] | None = None,
     nonfinite: Nonfinite = "raise",
     steps: ArrayLike | None = None,
+    grid: Grid = None,
     tile_size: int | None = None,
     device: Device = "auto",
     out: WritableArray | None = None,
@@ -87,6 +89,12 @@ def restore(
         correction is kept to what these steps make plausible: it spoils less and gains more, most
         of all in files of high quality. Leave it out if there was an earlier and stronger
         compression.
+    grid : (int, int), optional
+        Row and column, 0 to 7 each, of the first whole 8x8 block of the compression: (0, 0) as
+        decoded, others if the picture was cut or turned since. The network restores blocks better
+        where it knows them to lie. By default it is (0, 0) with `steps`, and otherwise the middle
+        of the picture is looked at, which takes some milliseconds: if blocks stand out there, their
+        grid counts, and if the pixels also show the steps, so does what the decoder cut off.
     tile_size : int, optional
         Largest side of a tile in pixels, on average and without its halo. Smaller needs less memory
         and more time; the result is the same up to float32 rounding.
@@ -138,7 +146,7 @@ def restore(
             target[window] = source[window]
         return result
     change = open_correction(
-        source, limits, nonfinite, model, device, cancel, chroma=chroma, steps=steps
+        source, limits, nonfinite, model, device, cancel, chroma=chroma, steps=steps, grid=grid
     )
 
     def restored(windows: list[NDArray[Any]]) -> list[NDArray[Any]]:

@@ -15,7 +15,7 @@ from argan_plugin.consistency import restore_consistently
 from argan_plugin.decoding import DamagedFileError
 from argan_plugin.errors import ArganError, ImageFileError, NothingToRestore
 from argan_plugin.files import read_picture
-from argan_plugin.inspection import steps_to_keep_to
+from argan_plugin.inspection import grid_of_earlier, steps_to_keep_to
 from argan_plugin.jpeg_sources import check_needed, find_compressions, stated_coefficients
 from argan_plugin.model import RestorationModel
 from argan_plugin.picture import Picture
@@ -122,6 +122,7 @@ class FileSteps:
         self._overwrite, self._list_output, self._progress = overwrite, list_output, progress
         self._picture: Picture | None = None
         self._quantization: Sequence[int] | None = None
+        self._grid: tuple[int, int] | None = None
         self._coefficients: LumaCoefficients | None = None
         self._notes: list[str | None] = []
         self._write_options: dict[str, Any] = {}
@@ -144,6 +145,7 @@ class FileSteps:
                 self._picture = _restored(
                     self._picture,
                     self._quantization,
+                    self._grid,
                     self._coefficients,
                     self._model,
                     self._settings,
@@ -183,6 +185,7 @@ class FileSteps:
         if above is not None:
             self._notes.append(check_needed(job.source, file, earlier, above))
         self._quantization = steps_to_keep_to(file, earlier)
+        self._grid = grid_of_earlier(file, earlier)
         if settings.consistent:
             self._coefficients, note = stated_coefficients(job.source)
             self._notes.append(note)
@@ -264,6 +267,7 @@ def _list(list_output: Callable[[Written], None], source: Stamp, file: IO[bytes]
 def _restored(
     picture: Picture,
     steps: Sequence[int] | None,
+    grid: tuple[int, int] | None,
     stated: LumaCoefficients | None,
     model: RestorationModel,
     settings: Settings,
@@ -276,6 +280,7 @@ def _restored(
         "chroma": settings.chroma,
         "tile_size": settings.tile_size,
         "steps": steps,
+        "grid": grid,
     }
     if stated is not None:
         restored = restore_consistently(picture.pixels, stated, progress=progress, **options)

@@ -29,7 +29,7 @@ from argan_plugin.model import RestorationModel
 from argan_plugin.model_file import inspect_model, read_model_file
 from argan_plugin.model_info import ModelInfo
 from argan_plugin.plane_recipe import PlaneRecipe
-from argan_plugin.tilewise import AnyModel
+from argan_plugin.tilewise import AnyModel, Grid
 from argan_plugin.weights import find_model
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def restore_stack(
     value_range: tuple[float, float] | None = None,
     nonfinite: Nonfinite = "raise",
     steps: ArrayLike | None = None,
+    grid: Grid = None,
     tile_size: int | None = None,
     changes: ChangeCache | None = None,
     progress: StackProgress | None = None,
@@ -63,8 +64,8 @@ def restore_stack(
         A single picture is a stack without leading axes.
     rgb : bool
         Whether the last axis holds the channels.
-    strength, chroma, model, device, value_range, nonfinite, steps, tile_size, cancel
-        As in `restore`; the steps are those of all planes.
+    strength, chroma, model, device, value_range, nonfinite, steps, grid, tile_size, cancel
+        As in `restore`; steps and grid are those of all planes.
     changes : ChangeCache, optional
         Planes that it holds are mixed without the network; the others are added to it.
     progress : callable, optional
@@ -84,7 +85,17 @@ def restore_stack(
     """
     _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
     recipe = PlaneRecipe(
-        rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes, steps
+        rgb,
+        strength,
+        chroma,
+        model,
+        device,
+        value_range,
+        nonfinite,
+        tile_size,
+        changes,
+        steps,
+        grid,
     )
     result = np.empty_like(stack, subok=False)
     leading = stack.shape[: stack.ndim - recipe.plane_ndim]
@@ -120,8 +131,9 @@ def restore_lazy(
     """Restore a dask array lazily: a plane is computed when somebody looks at it.
 
     The network sees whole planes, or chunks of a large plane with as much around them as it looks
-    at, so the result does not depend on the chunks. On a cluster the model is opened once in each
-    worker process, with as many threads as the worker has, and they share it.
+    at, and blocks are taken to lie as in a file (`restore` with the grid 0, 0), so the result does
+    not depend on the chunks. On a cluster the model is opened once in each worker process, with as
+    many threads as the worker has, and they share it.
 
     Parameters
     ----------
@@ -165,7 +177,16 @@ def restore_lazy(
         )
     _check(stack.shape, stack.dtype, rgb, value_range, nonfinite)
     recipe = PlaneRecipe(
-        rgb, strength, chroma, model, device, value_range, nonfinite, tile_size, changes
+        rgb,
+        strength,
+        chroma,
+        model,
+        device,
+        value_range,
+        nonfinite,
+        tile_size,
+        changes,
+        grid=(0, 0),
     )
     rows = stack.ndim - recipe.plane_ndim
     columns = rows + 1

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from argan_plugin import dct
 from argan_plugin.arrays import Nonfinite, ValueRange
-from argan_plugin.correction import Correction
+from argan_plugin.blocks import Blocks, find_blocks
+from argan_plugin.correction import Correction, unit_luma
 from argan_plugin.devices import Device
 from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.plausible import as_table
 from argan_plugin.tiling import map_tiles
-from argan_plugin.windows import Windows
+from argan_plugin.traces import middle
+from argan_plugin.windows import MovedWindows, Windows, without_alpha
 
 AnyModel = RestorationModel | str | os.PathLike[str] | None
 """An open model, the name of a shipped one, a file, or None for the default."""
@@ -23,6 +28,10 @@ AnyModel = RestorationModel | str | os.PathLike[str] | None
 Progress = Callable[[int, int], None] | None
 """``progress(done, total)``, called after each tile from the calling thread."""
 
+Grid = tuple[int, int] | None
+"""Row and column of the first whole block, or None: it is looked for."""
+
+_WHITE = 255
 _LARGEST_STRENGTH = 10  # nothing is left of a picture there, and numbers cannot overflow
 
 
@@ -42,6 +51,7 @@ def open_correction(
     *,
     chroma: bool,
     steps: ArrayLike | None,
+    grid: Grid,
 ) -> Correction:
     """Return what finds the change of a window; a grey picture has no chroma.
 
@@ -51,7 +61,7 @@ def open_correction(
         The picture, of shape (height, width) or (height, width, channel).
     limits : ValueRange
         Its black and white.
-    nonfinite, model, device, cancel, chroma, steps
+    nonfinite, model, device, cancel, chroma, steps, grid
         As in `restore`.
 
     Raises
@@ -64,9 +74,32 @@ def open_correction(
         limits,
         chroma=chroma and len(source.shape) == 3,
         gaps=nonfinite == "pass" and source.dtype.kind == "f",
-        steps=None if steps is None else as_table(steps),
+        blocks=_blocks(source, limits, steps, grid),
         cancel=cancel,
     )
+
+
+def _blocks(
+    source: NDArray[Any] | Windows, limits: ValueRange, steps: ArrayLike | None, grid: Grid
+) -> Blocks:
+    """Return what the caller knows of the picture's blocks, or else what its pixels show."""
+    if steps is None and grid is None:
+        luma = unit_luma(without_alpha(source[middle(*source.shape[:2])]), limits)
+        return find_blocks(luma * np.float32(_WHITE)) if np.isfinite(luma).all() else Blocks()
+    down, across = (0, 0) if grid is None else _checked(grid)
+    table = None if steps is None else as_table(steps)
+    return Blocks(down=down, across=across, steps=table)
+
+
+def _checked(grid: tuple[int, int]) -> tuple[int, int]:
+    """Return the grid; raise ValueError if it is none."""
+    try:
+        down, across = map(operator.index, grid)
+    except (TypeError, ValueError):
+        down = across = -1
+    if not (0 <= down < dct.BLOCK and 0 <= across < dct.BLOCK):
+        raise ValueError(f"grid must be a row and a column, 0 to 7 each, not {grid}")
+    return down, across
 
 
 def map_correction(
@@ -105,16 +138,20 @@ def map_correction(
             change.network.release_memory()  # it may hold all that smaller tiles would need
             raise
 
-    return map_tiles(
+    moved = change.blocks.before
+    source: Any = MovedWindows(pixels, moved) if any(moved) else pixels
+    target: Any = MovedWindows(out, moved) if any(moved) and out is not None else out
+    result = map_tiles(
         sparing,
-        pixels,
+        source,
         tile_size=tile_size,
         halo=change.halo,
         size_multiple=change.size_multiple,
         at_once=change.network.images_at_once,
-        out=out,
+        out=target,
         progress=progress,
     )
+    return result if out is not None else result[moved[0] :, moved[1] :]
 
 
 def _open(model: AnyModel, device: Device) -> RestorationModel:

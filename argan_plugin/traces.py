@@ -5,7 +5,9 @@ again or cut, a picture keeps that for as long as nothing coarser comes later: o
 coefficients still crowd around the multiples. So for each of the 64 grids and each quality of the
 IJG tables this looks at the mean of cos(2 pi c / s) over the coefficients c of low frequencies,
 where s is the step of that frequency: 1 if all lie at multiples, 0 or a little less if they lie
-anywhere. Coefficients below s / 2 do not count, because every picture has many near zero.
+anywhere. Coefficients below s / 2 do not count, because every picture has many near zero. Where a
+later compression has blurred the multiples too much, its blocks' zeros still tell the grid
+(`block_grids`), if its steps are known.
 
 The idea is that of Fan and de Queiroz, "Identification of bitmap compression history: JPEG
 detection and quantizer estimation", IEEE Transactions on Image Processing 12(2), 2003. What it
@@ -23,6 +25,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from argan_plugin import dct
+from argan_plugin.block_grids import find_grid_before
 from argan_plugin.quantization_tables import ijg_luma_table
 
 _SIDE = 512
@@ -50,6 +53,11 @@ _LEAST_RATIO = 1.5
 _FOUND = 0.3
 _FOUND_ON_OWN_GRID = 0.4
 _CERTAIN = 0.5
+
+# Standard deviations of chance by which coefficients must keep to multiples on the grid where zeros
+# are left of an earlier compression: chance alone had 3 in pages of text, and those that there were
+# 10 and more (docs/experiments.md).
+_SIGNIFICANT = 7
 
 # Drawings, gradients and patterns repeat the same few blocks, which lie at multiples of anything.
 _LEAST_DIFFERENT = 32
@@ -126,12 +134,20 @@ def find_compression(
 
     # The most significant, in standard deviations of the sum of as many cosines of random angles.
     significance = kept / np.sqrt(counted / 2 + _PRIOR)
-    grid, number = np.unravel_index(significance.argmax(), significance.shape)
+    grid, number = map(int, np.unravel_index(significance.argmax(), significance.shape))
     regularity = float(kept[grid, number] / (counted[grid, number] + _PRIOR))
     on_own_grid = own_steps is not None and grid == 0
     if regularity < (_FOUND_ON_OWN_GRID if on_own_grid else _FOUND):
-        return None
-    down, across = divmod(int(grid), dct.BLOCK)
+        before = None if own_steps is None else find_grid_before(window, own_steps[0, 0])
+        if before is None:
+            return None
+        # Its zeros show the grid, and there the multiples show the quality, though blurred.
+        grid = before[0] * dct.BLOCK + before[1]
+        number = int(significance[grid].argmax())
+        if significance[grid, number] < _SIGNIFICANT:
+            return None
+        regularity = float(kept[grid, number] / (counted[grid, number] + _PRIOR))
+    down, across = divmod(grid, dct.BLOCK)
     if _different_blocks(window[down:, across:], tables[number]) < _LEAST_DIFFERENT:
         return None
     return Compression(

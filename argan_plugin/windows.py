@@ -91,6 +91,46 @@ class Windows:
             self._mapping.madvise(mmap.MADV_DONTNEED)
 
 
+class MovedWindows:
+    """A picture as if it began some rows and columns earlier, where its edge is repeated.
+
+    Parameters
+    ----------
+    picture : array of shape (height, width, ...), or Windows
+    moved : (int, int)
+        How many rows and columns. Each window reaches beyond them.
+    """
+
+    def __init__(self, picture: NDArray[Any] | Windows, moved: tuple[int, int]) -> None:
+        self._picture, self._moved = picture, moved
+        height, width, *channels = picture.shape
+        self.shape = (height + moved[0], width + moved[1], *channels)
+        self.dtype = picture.dtype
+
+    def __getitem__(self, window: Window) -> NDArray[Any]:
+        """Return the pixels of a window; a view where it does not reach beyond the picture."""
+        inside, before = self._inside(window)
+        pixels = self._picture[inside]
+        if not any(before):
+            return pixels
+        margins = [(missing, 0) for missing in before] + [(0, 0)] * (pixels.ndim - 2)
+        return np.pad(pixels, margins, mode="edge")
+
+    def __setitem__(self, window: Window, pixels: NDArray[Any]) -> None:
+        """Write what lies in the picture of a window."""
+        inside, before = self._inside(window)
+        self._picture[inside] = pixels[before[0] :, before[1] :]
+
+    def _inside(self, window: Window) -> tuple[Window, tuple[int, int]]:
+        """Return what lies in the picture, and how many rows and columns are missing before it."""
+        starts = [part.start - moved for part, moved in zip(window, self._moved, strict=True)]
+        rows, columns = (
+            slice(max(start, 0), part.stop - moved)
+            for part, start, moved in zip(window, starts, self._moved, strict=True)
+        )
+        return (rows, columns), (max(-starts[0], 0), max(-starts[1], 0))
+
+
 def check_out(out: Any, image: Any) -> None:
     """Make sure that a picture can be restored from one array into another.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import consistent, earlier_compression, harmless, network_error, saved_again
+from benchmarks import blocks, consistent, earlier_compression, harmless, network_error, saved_again
 from tests.textures import texture
 
 
@@ -122,7 +122,25 @@ def test_earlier_compression(
     assert 1 <= shown["pictures"] < 4
 
 
+def test_blocks(originals: Path, identity_model_path: Path, tmp_path: Path) -> None:
+    found = rows(blocks, originals, identity_model_path, tmp_path)
+    assert [row["history"] for row in found] == [history.name for history in blocks.HISTORIES]
+    by_history = {row["history"]: row for row in found}
+    assert by_history["never compressed, cut"]["with_steps"] == 0
+    cut = by_history["q = 50, cut"]
+    assert (cut["found"], cut["right"], cut["with_steps"]) == (1, 1, 1)
+    assert cut["quality_off"] == 0
+    assert len(str(blocks.Row(**cut)).split("|")) == len(blocks.HEADER.split("\n")[0].split("|"))
+
+
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for benchmark in (saved_again, consistent, harmless, network_error, earlier_compression):
+    for benchmark in (
+        blocks,
+        saved_again,
+        consistent,
+        harmless,
+        network_error,
+        earlier_compression,
+    ):
         assert benchmark.main(["--images", str(tmp_path)]) == 1
         assert "expected a folder of original pictures" in capsys.readouterr().err

@@ -81,9 +81,8 @@ def test_no_haze_stays_on_plain_grounds(
     shown = decoded(data)
     ground = picture == (0 if negative else 255)
 
-    by_pixels, by_steps = (
-        restore(shown, steps=steps) for steps in (None, read_jpeg_info(data).quantization[0])
-    )
+    by_pixels = restore(shown, grid=(0, 0))
+    by_steps = restore(shown, steps=read_jpeg_info(data).quantization[0])
 
     haze, left = (
         float(np.abs(result.astype(float) - picture)[ground].mean())

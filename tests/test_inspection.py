@@ -16,6 +16,7 @@ from argan_plugin import ImageFileError, inspect_jpeg, inspection
 from argan_plugin.inspection import grey_levels, steps_to_keep_to, why_to_skip
 from argan_plugin.jpeg import read_jpeg_info, round_trip
 from argan_plugin.traces import Compression
+from benchmarks import drawn_pictures
 from tests.textures import texture
 
 
@@ -107,6 +108,17 @@ def test_a_vague_find_in_a_weakly_compressed_file_is_chance(
     monkeypatch.setattr(inspection, "find_compression", lambda *_: find)
     found = inspect_jpeg(saved(texture(), "JPEG", quality=quality))
     assert found.earlier == (find if counts else None)
+
+
+@pytest.mark.parametrize("quality", [10, 50, 75])
+def test_text_on_white_that_is_no_jpeg_file_any_more(quality: int) -> None:
+    page = drawn_pictures.text()
+    assert inspect_jpeg(saved(page, "PNG")).earlier is None
+    found = inspect_jpeg(saved(round_trip(page, quality=quality)[1:, 6:], "PNG"))
+    assert found.earlier is not None
+    assert (found.earlier.down, found.earlier.across) == (7, 2)
+    assert found.quality == found.earlier.quality == pytest.approx(quality, abs=1)
+    assert found.worthwhile
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (9, 9)])

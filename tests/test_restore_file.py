@@ -44,6 +44,21 @@ def test_steps_of_a_picture_saved_twice_bound_nothing(run: Run, tiny_model_path:
     np.testing.assert_array_equal(pixels("restored.png"), expected)
 
 
+@pytest.mark.parametrize("second", [60, 90])
+def test_tiles_begin_where_the_blocks_of_an_earlier_compression_do(
+    run: Run, tiny_model_path: Path, second: int
+) -> None:
+    once = round_trip(texture(520, 520), quality=30)[3:, 5:]
+    Image.fromarray(np.ascontiguousarray(once)).save("twice.jpg", quality=second)
+
+    assert run("twice.jpg", "-o", "restored.png") == 0
+
+    options: dict[str, Any] = {"model": tiny_model_path, "device": "cpu"}
+    expected = restore(pixels("twice.jpg"), grid=(5, 3), **options)
+    np.testing.assert_array_equal(pixels("restored.png"), expected)
+    assert (expected != restore(pixels("twice.jpg"), grid=(0, 0), **options)).any()
+
+
 @pytest.mark.parametrize(
     ("channels", "restored"), [(None, (...,)), (2, (..., 0)), (3, (...,)), (4, (..., slice(3)))]
 )

@@ -27,6 +27,26 @@ def test_a_compression_is_found_on_its_grid(quality: int, down: int, across: int
     assert found.certainty == "certain"
 
 
+@pytest.mark.parametrize(("first", "second"), [(30, 60), (50, 75), (75, 85), (80, 90)])
+@pytest.mark.parametrize("cut", [(3, 5), (4, 4), (7, 1)])
+def test_zeros_tell_of_what_a_later_compression_blurs(
+    first: int, second: int, cut: tuple[int, int]
+) -> None:
+    once = round_trip(texture(520, 520), quality=first)[cut[0] :, cut[1] :]
+    twice = round_trip(np.ascontiguousarray(once), quality=second)
+    found = find_compression(twice, ijg_luma_table(second))
+    assert found is not None
+    assert (found.down, found.across) == (8 - cut[0], 8 - cut[1])
+    assert abs(found.quality - first) <= 1
+
+
+@pytest.mark.parametrize(("first", "second"), [(90, 50), (60, 50), (75, 60)])
+def test_an_earlier_compression_that_was_weaker_is_none(first: int, second: int) -> None:
+    once = round_trip(texture(520, 520), quality=first)[3:, 5:]
+    twice = round_trip(np.ascontiguousarray(once), quality=second)
+    assert find_compression(twice, ijg_luma_table(second)) is None
+
+
 @pytest.mark.parametrize("shift", [0, 5])
 @pytest.mark.parametrize(("first", "second"), [(20, 75), (40, 90), (70, 95)])
 def test_an_earlier_compression_is_found_under_a_weaker_one(

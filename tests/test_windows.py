@@ -31,14 +31,14 @@ def model(tiny_model_path: Path) -> RestorationModel:
 class Parts:
     """An array that gives and takes small parts alone."""
 
-    def __init__(self, pixels: NDArray[Any]) -> None:
-        self._pixels = pixels
+    def __init__(self, pixels: NDArray[Any], most: int = _TILE + 2 * _HALO) -> None:
+        self._pixels, self._most = pixels, most
         self.shape = pixels.shape
         self.dtype = pixels.dtype
 
     def __getitem__(self, key: tuple[slice, ...]) -> NDArray[Any]:
         part = self._pixels[key]
-        assert sum(length > _TILE + 2 * _HALO for length in part.shape) == 0
+        assert max(part.shape) <= self._most
         return part
 
     def __setitem__(self, key: tuple[slice, ...], values: NDArray[Any]) -> None:
@@ -66,7 +66,7 @@ def test_never_more_than_a_tile(
         kind, pixels
     )
     options: dict[str, Any] = {"model": model, "channel_axis": axis, "tile_size": _TILE}
-    options["strength"] = strength
+    options |= {"strength": strength, "grid": (0, 0)}
     expected = restore(np.ascontiguousarray(pixels), **options)
     result = np.zeros_like(pixels)
     out = Parts(result)
@@ -74,6 +74,17 @@ def test_never_more_than_a_tile(
     assert returned is out
     np.testing.assert_array_equal(result, expected)
     np.testing.assert_array_equal(restore(Parts(pixels), **options), expected)
+
+
+def test_blocks_are_looked_for_in_the_middle_alone(
+    model: RestorationModel, photo: NDArray[np.uint8]
+) -> None:
+    pixels = np.tile(photo[..., 0], (7, 5))  # 651 x 590
+    side = 512
+    assert min(pixels.shape) > side
+    expected = restore(pixels, model=model, tile_size=_TILE)
+    result = restore(Parts(pixels, side), model=model, tile_size=_TILE)
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_arrays_of_other_libraries(

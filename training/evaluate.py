@@ -99,7 +99,7 @@ def open_restorer(model: str | Path) -> Restorer:
         full = FullImage(network, network.size_multiple)
         return lambda image: restore_luma(full, image, torch.device("cpu"))
     session = RestorationModel(model, device="cpu")  # float32, the same on every machine
-    return lambda image: restore(image, model=session)
+    return lambda image: restore(image, model=session, grid=(0, 0))
 
 
 def score_pictures(
