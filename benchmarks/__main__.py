@@ -26,8 +26,8 @@ other measurements, each with --help of its own; docs/ says which page shows wha
   python -m benchmarks.napari_stall how long napari's window does not answer
   python -m benchmarks.huge         pictures larger than the memory
   python -m benchmarks.cluster      a batch on a dask cluster
-  python -m benchmarks.consistent, earlier_compression, saved_again, harmless, chroma
-                                    real files
+  python -m benchmarks.blocks, consistent, earlier_compression, saved_again, harmless,
+                       chroma       real files
   python -m benchmarks.network_error what the bound of a file's steps should count on
   python -m benchmarks.tables       measure nothing: write all tables and plots
                                     anew from the JSON files

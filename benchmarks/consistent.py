@@ -26,7 +26,7 @@ from training.metrics import psnr
 
 QUALITIES = (10, 20, 30, 40, 60, 75, 90, 95)
 HEADER = (
-    "| quality | JPEG | by pixels alone | with the file's steps | they add | least, of one "
+    "| quality | JPEG | by the network alone | with the file's steps | they add | least, of one "
     "picture | and consistent | consistency adds | least, of one picture |\n"
     "|---|---|---|---|---|---|---|---|---|"
 )
@@ -70,7 +70,7 @@ def measure(folder: Path, model: RestorationModel) -> Iterator[Row]:
             compressed = np.asarray(Image.open(file))
             results = [
                 compressed,
-                restore(compressed, model=model),
+                restore(compressed, model=model, grid=(0, 0)),
                 restore(compressed, model=model, steps=steps),
                 restore_jpeg(file.getvalue(), model=model),
             ]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from argan_plugin.inspection import find_earlier
 from argan_plugin.jpeg import round_trip
 from argan_plugin.model import RestorationModel
 from argan_plugin.quantization_tables import ijg_luma_table
@@ -68,7 +69,7 @@ def histories(original: Luma) -> Iterator[tuple[str, Compression | None, tuple[i
     """
     for quality in _SINGLE:
         if quality is None:
-            yield "never compressed", find_compression(original), (0, 0, 0)
+            yield "never compressed", find_earlier(original.astype(np.float32), None), (0, 0, 0)
             continue
         found = find_compression(round_trip(original, quality=quality), ijg_luma_table(quality))
         yield f"JPEG, q = {quality}", found, (0, 0, 0)
@@ -76,7 +77,8 @@ def histories(original: Luma) -> Iterator[tuple[str, Compression | None, tuple[i
     begin = -down % 8, -across % 8
     for quality in _IN_PNG:
         compressed = round_trip(original, quality=quality)[down:, across:]
-        yield f"q = {quality}, cut, PNG", find_compression(compressed), (quality, *begin)
+        found = find_earlier(compressed.astype(np.float32), None)
+        yield f"q = {quality}, cut, PNG", found, (quality, *begin)
     for first, second in _TWICE:
         once = round_trip(original, quality=first)
         cut = np.ascontiguousarray(once[down:, across:])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from argan_plugin.weights import model_names
 from benchmarks import (
+    blocks,
     choices,
     cluster,
     consistent,
@@ -45,7 +46,13 @@ PAGES = {
         *(f"{table} {name}" for name in model_names() for table in ("run", "card", "failures")),
     ),
     "docs/gallery.md": ("gallery gains", f"failures {_DEFAULT}", "gallery sources"),
-    "docs/real-files.md": ("earlier_compression", "consistent", "saved_again", "harmless"),
+    "docs/real-files.md": (
+        "earlier_compression",
+        "blocks",
+        "consistent",
+        "saved_again",
+        "harmless",
+    ),
     "docs/runtimes.md": ("runtimes", "variants"),
     "docs/scale.md": ("huge", "cluster"),
     "docs/speed.md": ("peers", "profile_file", "choices"),
@@ -71,6 +78,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "gallery gains": gallery_scores.gains,
     "gallery sources": gallery_scores.sources,
     "consistent": _measured("consistent", consistent.HEADER, consistent.Row),
+    "blocks": _measured("blocks", blocks.HEADER, blocks.Row),
     "earlier_compression": _measured(
         "earlier_compression", earlier_compression.HEADER, earlier_compression.Row
     ),
