@@ -1,8 +1,9 @@
 """Measure how often the blocks of a compression are found in pixels, and its steps.
 
 ``python -m benchmarks.blocks --images PICTURES --json benchmarks/blocks.json``: docs/real-files.md.
-The limits in `argan_plugin.blocks` were chosen on the pictures that a training run keeps to
-validate by, and on every fifth of the others; these are a hundred of the rest.
+The limits in `argan_plugin.block_grids` and `block_steps` were mostly chosen on the pictures that a
+training run keeps to validate by and on every fifth of the others. These are a hundred of the rest,
+of which some were looked at, too, for those of an earlier compression.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ def _middle(luma: Luma) -> Luma:
 
 
 def _held_out(folder: Path) -> list[Path]:
-    """Return pictures that had no part in choosing the limits."""
+    """Return pictures by which the limits of grids and steps were not chosen."""
     paths = find_pictures(folder)
     names = [path.relative_to(folder).as_posix() for path in paths]
     trained, _ = split_names(names, fidelity().validation_share)
