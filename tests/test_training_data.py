@@ -157,6 +157,60 @@ def test_a_picture_that_is_too_small_is_not_reduced() -> None:
     assert set(np.unique(patches.numpy())) == {0, 255}  # resampling would give greys
 
 
+def test_an_enlarged_place_shows_a_smaller_one_and_is_softer() -> None:
+    rows, columns = np.mgrid[:600, :600]
+    noise = np.random.default_rng(0).normal(0, 8, rows.shape)
+    picture = (columns / 3 + 20 + noise).astype(np.uint8)
+    store = PictureStore(picture.ravel(), (picture.shape,), ("noise.png",))
+    slopes, details = [], []
+    for enlarged in (0.0, 1.0):
+        degradation = DegradationConfig(clean=1.0)
+        config = replace(smoke(), degradation=degradation, enlarged=enlarged, batch_size=64)
+        patches = PatchBatches(store, [0], config, 0, 1)[0][1][:, 0].float()
+        halves = [half.mean((1, 2)) for half in patches.chunk(2, dim=2)]
+        across = (halves[1] - halves[0]).abs()
+        down = [half.mean((1, 2)) for half in patches.chunk(2, dim=1)]
+        slopes.append(float(torch.maximum(across, (down[1] - down[0]).abs()).mean()))
+        details.append(float(patches.diff(dim=2).square().mean()))
+    # factors from 1 to 1.8 show ln(1.8) / 0.8 = 0.73 as much on average
+    assert 0.65 < slopes[1] / slopes[0] < 0.82
+    assert details[1] < 0.6 * details[0]
+
+
+@pytest.mark.parametrize("reduced", [0.0, 0.3])
+def test_shares_of_places_are_those_that_were_asked_for(reduced: float) -> None:
+    size = 600
+    board = np.indices((size, size)).sum(axis=0).astype(np.uint8) % 2 * 255
+    store = PictureStore(board.ravel(), (board.shape,), ("board.png",))
+    degradation = DegradationConfig(clean=1.0)
+    config = replace(
+        smoke(), degradation=degradation, reduced=reduced, enlarged=0.2, batch_size=400
+    )
+    patches = PatchBatches(store, [0], config, 0, 1)[0][1].flatten(1)
+    untouched = float(((patches == 0) | (patches == 255)).all(dim=1).float().mean())
+    assert untouched == pytest.approx(1 - reduced - 0.2, abs=0.06)
+
+
+def test_places_cannot_be_both_reduced_and_enlarged() -> None:
+    with pytest.raises(ValueError, match=r"reduced \+ enlarged: expected a share in \[0, 1\]"):
+        replace(smoke(), reduced=0.6, enlarged=0.5)
+
+
+def test_sharpened_patches_overshoot_at_edges_and_keep_their_mean() -> None:
+    picture = np.full((400, 400), 100, np.uint8)
+    picture[:, 20::40] = picture[:, 21::40] = 150
+    store = PictureStore(picture.ravel(), (picture.shape,), ("lines.png",))
+    config = replace(smoke(), degradation=DegradationConfig(clean=1.0), batch_size=32)
+    plain, sharp = (
+        PatchBatches(store, [0], replace(config, sharpened=share), 0, 1)[0][1].float()
+        for share in (0.0, 1.0)
+    )
+    assert (plain.min(), plain.max()) == (100, 150)
+    assert (sharp.amin((1, 2, 3)) < 100).all()
+    assert (sharp.amax((1, 2, 3)) > 150).all()
+    assert float(sharp.mean()) == pytest.approx(float(plain.mean()), abs=2)
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(store: PictureStore) -> None:
     with pytest.raises(ValueError, match="no multiple of 4"):
         PatchBatches(store, [0], replace(smoke(), batch_size=6), 0, 4)

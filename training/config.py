@@ -178,6 +178,13 @@ class TrainingConfig:
     """Share of the places that are larger and made smaller, to half their sides at most: finer
     detail than the pictures themselves have. Of two places, `busier` takes these more often."""
 
+    enlarged: float = 0.0
+    """Share of the places that are smaller and made larger, to 1.8 times their sides at most: as
+    soft as enlarged pictures and scans are. Of two places, `busier` takes these less often."""
+
+    sharpened: float = 0.0
+    """Share of the patches that are sharpened before they are compressed, as cameras do."""
+
     iterations: int = 1_500_000
     """Updates of the generator."""
 
@@ -229,7 +236,8 @@ class TrainingConfig:
         if self.equivariant:
             check_groups(self.generator)
         _check_share("busier", self.busier)
-        _check_share("reduced", self.reduced)
+        _check_share("reduced + enlarged", self.reduced + self.enlarged)
+        _check_share("sharpened", self.sharpened)
         _check_share("validation_share", self.validation_share)
 
 

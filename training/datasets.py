@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
@@ -23,6 +23,14 @@ from training.config import TrainingConfig
 from training.degradation import MARGIN, Luma, degrade, source_size
 
 _SMALLEST_REDUCTION = 0.5
+_LARGEST_ENLARGEMENT = 1.8
+_ENLARGED_BY = (
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+)
+# Radius in pixels and strength in percent of an unsharp mask, from faint to what phones do.
+_SHARPENED_BY = ((0.5, 1.5), (50, 150))
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -204,20 +212,26 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         if config.busier and rng.random() < config.busier:
             source = max(source, self._source(picture, rng), key=_detail)
         source = _turned(source, int(rng.integers(8)))
+        if config.sharpened and rng.random() < config.sharpened:
+            source = _sharpened(source, rng)
         return degrade(source, config.patch_size, config.degradation, rng)
 
     def _source(self, picture: Luma, rng: np.random.Generator) -> Luma:
-        side = cut = source_size(self.config.patch_size, self.config.degradation)
-        if self.config.reduced and rng.random() < self.config.reduced:
+        side = source_size(self.config.patch_size, self.config.degradation)
+        share, cut, how = rng.random(), side, Image.Resampling.LANCZOS
+        if share < self.config.reduced:
             cut = round(side / rng.uniform(_SMALLEST_REDUCTION, 1))
             cut = max(side, min(cut, *picture.shape))
+        elif share < self.config.reduced + self.config.enlarged:
+            cut = round(side / rng.uniform(1, _LARGEST_ENLARGEMENT))
+            how = _ENLARGED_BY[rng.integers(len(_ENLARGED_BY))]
         height, width = (min(cut, s) for s in picture.shape)
         top = int(rng.integers(picture.shape[0] - height + 1))
         left = int(rng.integers(picture.shape[1] - width + 1))
         source = picture[top : top + height, left : left + width]
         if cut == side:
             return source
-        return np.asarray(Image.fromarray(source).resize((side, side), Image.Resampling.LANCZOS))
+        return np.asarray(Image.fromarray(source).resize((side, side), how))
 
 
 def _detail(image: Luma) -> float:
@@ -235,6 +249,13 @@ def _turned(image: Luma, which: int) -> Luma:
     if which & 4:
         image = image.T
     return np.ascontiguousarray(image)
+
+
+def _sharpened(image: Luma, rng: np.random.Generator) -> Luma:
+    """Return ``image`` behind an unsharp mask of random radius and strength."""
+    radius, percent = (rng.uniform(*limits) for limits in _SHARPENED_BY)
+    mask = ImageFilter.UnsharpMask(radius, round(percent), threshold=0)
+    return np.asarray(Image.fromarray(image).filter(mask))
 
 
 def smallest_side(config: TrainingConfig) -> int:
