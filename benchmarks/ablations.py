@@ -19,16 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.conditions import processor_name
 from training.checkpoint import build_generator, load_weights
-from training.config import (
-    DegradationConfig,
-    GeneratorConfig,
-    OptimizerConfig,
-    TrainingConfig,
-)
-from training.datasets import open_store, split, validation_crops
+from training.config import DegradationConfig, GeneratorConfig, OptimizerConfig, TrainingConfig
+from training.datasets import validation_crops
 from training.generator import UNetConfig
 from training.launch import Machine
 from training.paper_networks import PaperGeneratorConfig
+from training.pictures import open_store, split
 from training.recipes import fidelity, paper
 from training.train import train
 from training.validation import Validation

@@ -24,7 +24,7 @@ from argan_plugin.model import RestorationModel
 from argan_plugin.quantization_tables import nearest_luma_quality
 from argan_plugin.traces import middle
 from benchmarks.command import run
-from training.datasets import find_pictures, read_luma, split_names
+from training.pictures import find_pictures, read_luma, split_names
 from training.recipes import fidelity
 
 Luma = NDArray[np.uint8]

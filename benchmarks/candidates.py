@@ -14,15 +14,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from tabulate import tabulate
 from tqdm import tqdm
 
 from argan_plugin.jpeg import round_trip
 from benchmarks import drawn_pictures
-from training.datasets import kept_pictures, validation_crops
+from training.datasets import validation_crops
 from training.drawings import ramp
 from training.evaluate import Restorer, open_restorer
 from training.metrics import detail, psnr, psnr_b, ssim, ssimulacra2
+from training.pictures import kept_pictures
 from training.recipes import fidelity
 from training.validation import QUALITIES, mean_psnr
 
@@ -82,6 +84,37 @@ def photographs(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
     }
 
 
+def of_other_sharpness(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
+    """Return the mean PSNR in dB by quality of crops that were made softer or sharper before.
+
+    The training pictures are reductions, as sharp as pixels allow; scans, enlarged pictures and
+    what cameras sharpen are not.
+    """
+    kinds = {"enlarged by half": _enlarged, "sharpened": _sharpened}
+    row = {}
+    for kind, change in kinds.items():
+        originals = [change(crop) for crop in crops]
+        ratios = [
+            mean_psnr((restorer(round_trip(one, quality=quality)), one) for one in originals)
+            for quality in QUALITIES
+        ]
+        row[f"{kind}, PSNR"] = _joined(ratios, ".3f")
+    return row
+
+
+def _enlarged(crop: Luma) -> Luma:
+    """Return two thirds of ``crop`` at the size of the whole."""
+    height, width = (side * 2 // 3 for side in crop.shape)
+    size = crop.shape[1], crop.shape[0]
+    part = Image.fromarray(crop[:height, :width])
+    return np.asarray(part.resize(size, Image.Resampling.BICUBIC))
+
+
+def _sharpened(crop: Luma) -> Luma:
+    mask = ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0)
+    return np.asarray(Image.fromarray(crop).filter(mask))
+
+
 def plain(restorer: Restorer) -> dict[str, str]:
     """Return how many plain greys and gradients change by more than a level, and the mean shift."""
     greys = [np.full(size, grey, np.uint8) for size in _SIZES for grey in range(256)]
@@ -117,7 +150,12 @@ def compare(weights: Sequence[str | Path], folder: Path) -> str:
     columns = []
     for path in tqdm(weights, desc="Measuring", disable=None):
         restorer = open_restorer(path)
-        columns.append(photographs(restorer, crops) | plain(restorer) | drawn(restorer))
+        columns.append(
+            photographs(restorer, crops)
+            | of_other_sharpness(restorer, crops)
+            | plain(restorer)
+            | drawn(restorer)
+        )
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     headers = ["", *(Path(path).stem for path in weights)]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)

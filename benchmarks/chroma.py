@@ -19,8 +19,8 @@ from argan_plugin.changes import apply_change, colour_change, luma_change
 from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.model import RestorationModel
 from benchmarks.conditions import conditions_now
-from training.datasets import find_pictures
 from training.metrics import psnr
+from training.pictures import find_pictures
 
 HEADER = (
     "| picture | JPEG | luma restored | luma and chroma | chroma adds | least, of one picture |\n"

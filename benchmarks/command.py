@@ -10,7 +10,7 @@ from typing import Any
 
 from argan_plugin.model import RestorationModel
 from benchmarks.conditions import conditions_now, finish
-from training.datasets import find_pictures
+from training.pictures import find_pictures
 
 Measure = Callable[[Path, RestorationModel], Iterable[Any]]
 """From a folder of originals and a model to rows: dataclasses that print themselves in Markdown."""

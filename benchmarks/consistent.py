@@ -20,9 +20,9 @@ from argan_plugin.jpeg import read_jpeg_info
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
 from benchmarks.command import run
-from training.datasets import find_pictures
 from training.evaluate import studio_luma
 from training.metrics import psnr
+from training.pictures import find_pictures
 
 QUALITIES = (10, 20, 30, 40, 60, 75, 90, 95)
 HEADER = (

@@ -23,7 +23,7 @@ from argan_plugin.model import RestorationModel
 from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.traces import Compression, find_compression, middle
 from benchmarks.command import run
-from training.datasets import find_pictures, read_luma
+from training.pictures import find_pictures, read_luma
 
 Luma = NDArray[np.uint8]
 

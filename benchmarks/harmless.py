@@ -24,9 +24,9 @@ from argan_plugin.model import RestorationModel
 from argan_plugin.restore_file import Settings, restore_file
 from benchmarks.command import run
 from benchmarks.drawn_pictures import bars, rungs
-from training.datasets import kept_pictures
 from training.drawings import draw_marks
 from training.metrics import psnr, ssimulacra2
+from training.pictures import kept_pictures
 from training.recipes import fidelity
 
 Luma = NDArray[np.uint8]

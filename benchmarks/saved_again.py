@@ -20,8 +20,8 @@ from argan_plugin.jpeg import round_trip
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
 from benchmarks.command import run
-from training.datasets import find_pictures, read_luma
 from training.metrics import psnr
+from training.pictures import find_pictures, read_luma
 
 Luma = NDArray[np.uint8]
 

@@ -28,9 +28,9 @@ from export.graph import GraphForm
 from export.runtimes import Run, open_onnxruntime
 from export.to_onnx import export_onnx
 from training.checkpoint import CheckpointError, load_weights
-from training.datasets import PictureFolderError, find_pictures
 from training.evaluate import Restorer, open_restorer, score_pictures
 from training.full_image import FullImage
+from training.pictures import PictureFolderError, find_pictures
 from training.validation import QUALITIES, restore_luma
 
 HEADER = (

@@ -31,8 +31,8 @@ from argan_plugin.jpeg import round_trip
 from argan_plugin.model_graph import INPUT_NAME
 from export.errors import ExportError
 from export.graph import GraphForm
-from training.datasets import find_pictures, read_luma
 from training.metrics import psnr
+from training.pictures import find_pictures, read_luma
 from training.validation import QUALITIES
 
 _LOGGER = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from export.quantization import Pair, psnr_cost, read_pairs, to_int8
 from export.receptive_field import measure_halo, measure_radius
 from export.verify import LARGEST_PSNR_COST, open_file, reference_of, verify_file
 from training.checkpoint import Weights
-from training.config import to_dict
+from training.config_dict import to_dict
 
 DEFAULT_LICENSE = "BSD-3-Clause"
 """Of the project, and of the weights that it ships."""

@@ -11,6 +11,8 @@ from PIL import Image
 from benchmarks import candidates
 from tests.textures import texture
 
+_RATIOS = "PSNR, q = 10 / 20 / 30 / 40"
+
 
 def same(image: np.ndarray) -> np.ndarray:
     return image
@@ -27,6 +29,18 @@ def test_what_changes_nothing_neither_gains_nor_harms() -> None:
     assert row["largest mean change of gradients"] == "0.000"
     gains = candidates.drawn(same)
     assert set(gains.values()) == {"+0.00 / +0.00 / +0.00 / +0.00"}
+
+
+def test_softer_crops_lose_less_to_jpeg_and_sharper_ones_more() -> None:
+    crops = [texture(96, 80, seed) for seed in range(3)]
+    row = candidates.of_other_sharpness(same, crops)
+    softer, sharper = (
+        np.array(row[name].split(" / "), float)
+        for name in ("enlarged by half, PSNR", "sharpened, PSNR")
+    )
+    plain = np.array(candidates.photographs(same, crops)[_RATIOS].split(" / "), float)
+    assert (softer > plain).all()
+    assert (sharper < plain).all()
 
 
 def test_every_ground_that_changes_by_two_levels_is_counted() -> None:

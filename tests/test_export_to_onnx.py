@@ -27,7 +27,8 @@ from export.errors import ExportError
 from export.graph import GraphForm, build_graph
 from export.to_onnx import ExportReport, export_onnx
 from training.checkpoint import Weights, build_generator
-from training.config import GeneratorConfig, to_dict
+from training.config import GeneratorConfig
+from training.config_dict import to_dict
 from training.paper_networks import PaperGeneratorConfig
 from training.recipes import paper, smoke
 

@@ -19,9 +19,9 @@ from tests.short_runs import MACHINE, short, weights
 from training import options
 from training.__main__ import main, override
 from training.checkpoint import load_state, load_weights
-from training.datasets import PictureFolderError
 from training.evaluate import METRICS
 from training.generator import UNetConfig
+from training.pictures import PictureFolderError
 from training.recipes import RECIPES, smoke
 from training.train import train
 

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
     # torch takes seconds to import; --help does not wait for it
     from training.checkpoint import CheckpointError
-    from training.datasets import PictureFolderError
+    from training.pictures import PictureFolderError
 
     try:
         _COMMANDS[options.command](options)

@@ -12,8 +12,9 @@ import torch
 
 from training.checkpoint import build_generator
 from training.config import TrainingConfig
-from training.datasets import PatchBatches, build_store, open_store, smallest_side
+from training.datasets import PatchBatches, smallest_side
 from training.launch import Machine, launch, make_player, patch_batches
+from training.pictures import build_store, open_store
 from training.steps import (
     Player,
     build_discriminator,

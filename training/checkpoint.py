@@ -18,14 +18,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from argan_plugin.whole_file import written_whole
-from training.config import (
-    GeneratorConfig,
-    TrainingConfig,
-    from_dict,
-    generator_from_dict,
-    generator_to_dict,
-    to_dict,
-)
+from training.config import GeneratorConfig, TrainingConfig
+from training.config_dict import from_dict, generator_from_dict, generator_to_dict, to_dict
 from training.equivariance import keep_tied, tie
 from training.generator import ResidualBlock, UNet, UNetConfig
 from training.paper_networks import PaperGenerator

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from training.equivariance import check_groups
 from training.generator import UNetConfig
@@ -239,59 +239,6 @@ class TrainingConfig:
         _check_share("reduced + enlarged", self.reduced + self.enlarged)
         _check_share("sharpened", self.sharpened)
         _check_share("validation_share", self.validation_share)
-
-
-def to_dict(config: TrainingConfig) -> dict[str, Any]:
-    """Return ``config`` as JSON-ready values, with the generator's kind."""
-    return asdict(config) | {"generator": generator_to_dict(config.generator)}
-
-
-def from_dict(values: dict[str, Any]) -> TrainingConfig:
-    """Return the configuration that :func:`to_dict` wrote.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of its range.
-    KeyError, TypeError
-        If a field is missing or unknown.
-    """
-    values = dict(values)
-    values["generator"] = generator_from_dict(values["generator"])
-    values["degradation"] = DegradationConfig(**_tuples(values["degradation"]))
-    values["optimizer"] = OptimizerConfig(**_tuples(values["optimizer"]))
-    if values["adversarial"] is not None:
-        adversarial = dict(values["adversarial"])
-        adversarial["optimizer"] = OptimizerConfig(**_tuples(adversarial["optimizer"]))
-        values["adversarial"] = AdversarialConfig(**adversarial)
-    return TrainingConfig(**values)
-
-
-def generator_to_dict(config: GeneratorConfig) -> dict[str, Any]:
-    """Return a generator's configuration as JSON-ready values, with its kind."""
-    return {"kind": config.kind, **asdict(config)}
-
-
-def generator_from_dict(values: dict[str, Any]) -> GeneratorConfig:
-    """Return the configuration that :func:`generator_to_dict` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the kind is unknown or a value is out of its range.
-    KeyError, TypeError
-        If a field is missing or unknown.
-    """
-    fields = _tuples(values)
-    kind = fields.pop("kind")
-    for config in (UNetConfig, PaperGeneratorConfig):
-        if config.kind == kind:
-            return config(**fields)
-    raise ValueError(f"generator kind: expected 'unet' or 'paper', got {kind!r}")
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def _check_share(name: str, value: float) -> None:

@@ -27,8 +27,8 @@ from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
 from training import metrics
 from training.checkpoint import load_weights
-from training.datasets import PictureFolderError, find_pictures
 from training.full_image import FullImage
+from training.pictures import PictureFolderError, find_pictures
 from training.published import PUBLISHED
 from training.validation import QUALITIES, restore_luma
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from training.config import OptimizerConfig, TrainingConfig
-from training.datasets import PatchBatches, PictureStore
+from training.datasets import PatchBatches
 from training.generator import ResidualBlock, UNetConfig
 from training.muon import Muon, inner_convolutions
+from training.pictures import PictureStore
 from training.steps import Player
 from training.winograd import CHANNEL_MULTIPLE, SIZE_MULTIPLE, build
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from training.config import (
-    AdversarialConfig,
-    DegradationConfig,
-    OptimizerConfig,
-    TrainingConfig,
-)
+from training.config import AdversarialConfig, DegradationConfig, OptimizerConfig, TrainingConfig
 from training.generator import UNetConfig
 from training.paper_networks import PaperGeneratorConfig
 

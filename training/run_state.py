@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from training.checkpoint import CheckpointError, load_state, save_state, save_weights
-from training.config import TrainingConfig, from_dict, to_dict
+from training.config import TrainingConfig
+from training.config_dict import from_dict, to_dict
 from training.ema import ExponentialMovingAverage
 from training.steps import Player
 

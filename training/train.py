@@ -18,17 +18,10 @@ from tqdm import tqdm
 
 from training.checkpoint import begin_generator, load_weights
 from training.config import GeneratorConfig, TrainingConfig
-from training.datasets import (
-    PictureFolderError,
-    PictureStore,
-    build_store,
-    open_store,
-    smallest_side,
-    split,
-    validation_crops,
-)
+from training.datasets import smallest_side, validation_crops
 from training.ema import ExponentialMovingAverage
 from training.launch import Machine, launch, make_player, patch_batches
+from training.pictures import PictureFolderError, PictureStore, build_store, open_store, split
 from training.run_log import RunLog
 from training.run_state import WEIGHTS_FILE, RunState
 from training.steps import build_discriminator, update_discriminator, update_generator
