@@ -71,6 +71,10 @@ def fidelity() -> TrainingConfig:
         batch_size=16,
         # Most of a picture's error lies where its detail is. Not tried by itself.
         busier=0.5,
+        # The training pictures are reductions, as sharp as can be. Soft ones gain 0.1 to 0.2 dB by
+        # a few minutes of this (docs/experiments.md, "Softer and sharper pictures").
+        enlarged=0.25,
+        sharpened=0.1,
         iterations=60_000,
         ema_decay=0.999,
         gradient_clip=1.0,
