@@ -158,10 +158,15 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
             f"{config.iterations:,} iterations of {config.batch_size} of {patch}x{patch} pixels",
         ),
         ("taken from the more detailed of two places", f"{config.busier:.0%}"),
+        # Not of runs before these could be set.
         *(
-            [("places made smaller, by up to half", f"{config.reduced:.0%}")]
-            if config.reduced
-            else []
+            (what, f"{share:.0%}")
+            for what, share in (
+                ("places made smaller, by up to half", config.reduced),
+                ("places made larger, to 1.8 times at most", config.enlarged),
+                ("sharpened", config.sharpened),
+            )
+            if share
         ),
         ("JPEG quality", f"{low} to {high}, low ones more often"),
         ("cut on the grid of the JPEG, as whole files are", f"{degradation.aligned:.0%}"),
