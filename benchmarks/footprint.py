@@ -40,12 +40,12 @@ class Machine:
 
 MACHINES = {
     "argan": Machine(
-        processor="Intel Xeon with AVX-512",
+        processor="AMD EPYC with AVX-512",
         cores=2,
         memory_gib=(2, 24),
         date="2026-11-29",
-        start="weights of the fifteenth and sixteenth runs (docs/experiments.md)",
-        hours_before=5.32,
+        start="weights of the sixteenth and seventeenth runs (docs/experiments.md)",
+        hours_before=6.76,
     ),
     "argan-texture": Machine(
         processor="Intel Xeon with AVX-512",
