@@ -70,12 +70,12 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
 
 
 def test_training_lowers_the_loss(images: Path, tmp_path: Path) -> None:
-    config = short(150, adversarial=None, batch_size=8, validation_interval=1000)
+    config = short(400, adversarial=None, batch_size=8, validation_interval=1000)
     # one kind of patch, so that the loss falls steadily
     config = replace(config, degradation=DegradationConfig(quality=(10, 40)))
     train(config, [images], tmp_path, machine=MACHINE)
     losses = [row["pixel"] for row in read_log(tmp_path / "log.csv")]
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_the_discriminator_learns_alone_in_its_head_start(images: Path, tmp_path: Path) -> None:
