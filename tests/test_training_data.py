@@ -175,6 +175,17 @@ def test_an_enlarged_place_shows_a_smaller_one_and_is_softer() -> None:
     assert details[1] < 0.6 * details[0]
 
 
+def test_an_enlarged_place_of_a_narrow_picture_keeps_its_proportions() -> None:
+    degradation = DegradationConfig(clean=0.99, resized=0.01)  # which asks for larger places
+    config = replace(smoke(), degradation=degradation, enlarged=1.0, batch_size=32)
+    rows, columns = np.mgrid[: smallest_side(config), :200]
+    picture = (rows + columns).astype(np.uint8)
+    store = PictureStore(picture.ravel(), (picture.shape,), ("ramp.png",))
+    patches = PatchBatches(store, [0], config, 0, 1)[0][1][:, 0].float()
+    down, across = (patches.diff(dim=dim).abs().mean((1, 2)) for dim in (1, 2))
+    torch.testing.assert_close(down, across, rtol=0.1, atol=0)
+
+
 @pytest.mark.parametrize("reduced", [0.0, 0.3])
 def test_shares_of_places_are_those_that_were_asked_for(reduced: float) -> None:
     size = 600

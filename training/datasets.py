@@ -81,7 +81,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
             cut = round(side / rng.uniform(_SMALLEST_REDUCTION, 1))
             cut = max(side, min(cut, *picture.shape))
         elif share < self.config.reduced + self.config.enlarged:
-            cut = round(side / rng.uniform(1, _LARGEST_ENLARGEMENT))
+            cut = min(round(side / rng.uniform(1, _LARGEST_ENLARGEMENT)), *picture.shape)
             how = _ENLARGED_BY[rng.integers(len(_ENLARGED_BY))]
         height, width = (min(cut, s) for s in picture.shape)
         top = int(rng.integers(picture.shape[0] - height + 1))

@@ -72,7 +72,8 @@ def fidelity() -> TrainingConfig:
         # Most of a picture's error lies where its detail is. Not tried by itself.
         busier=0.5,
         # The training pictures are reductions, as sharp as can be. Soft ones gain 0.1 to 0.2 dB by
-        # a few minutes of this (docs/experiments.md, "Softer and sharper pictures").
+        # a few minutes of this. Pictures saved twice lose by it, and may want a larger share
+        # (docs/experiments.md, "Softer and sharper pictures" and "The seventeenth run").
         enlarged=0.25,
         sharpened=0.1,
         iterations=60_000,
