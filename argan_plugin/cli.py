@@ -19,8 +19,8 @@ from argan_plugin.options import MAX_PIXELS, SUFFIX_OF_FORMAT, restore_parser
 
 if TYPE_CHECKING:
     from argan_plugin.batch import Plan
-    from argan_plugin.restore_file import Settings
     from argan_plugin.restore_files import Report
+    from argan_plugin.settings import Settings
 
 _DONE, _FAILED, _WRONG_USAGE, _INTERRUPTED = 0, 1, 2, 130
 
@@ -94,7 +94,7 @@ def _restore_command(arguments: Sequence[str]) -> int:
         return _WRONG_USAGE
 
     from argan_plugin.inspection import WORTHWHILE_UP_TO
-    from argan_plugin.restore_file import Settings
+    from argan_plugin.settings import Settings
 
     above = options.skip_above_quality
     if above is None and plan.folder is not None and not options.all:

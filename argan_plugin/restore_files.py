@@ -18,8 +18,9 @@ from argan_plugin.errors import ImageFileError
 from argan_plugin.model import RestorationModel
 from argan_plugin.native_stderr import heard
 from argan_plugin.overlap import Overlap
-from argan_plugin.restore_file import FileSteps, Result, Settings, result_of
+from argan_plugin.restore_file import FileSteps, Result, result_of
 from argan_plugin.resume import OutputList, State, Written, sha256_of
+from argan_plugin.settings import Settings
 from argan_plugin.whole_file import remove_leftovers
 
 _Place = tuple[tuple[int, int], str]

@@ -18,9 +18,10 @@ from argan_plugin.cluster import (
 )
 from argan_plugin.devices import Device
 from argan_plugin.model import open_model
-from argan_plugin.restore_file import Result, Settings, restore_file
+from argan_plugin.restore_file import Result, restore_file
 from argan_plugin.restore_files import Report, Run, name_of_place
 from argan_plugin.resume import Written
+from argan_plugin.settings import Settings
 from argan_plugin.weights import find_model
 
 if TYPE_CHECKING:

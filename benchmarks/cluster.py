@@ -24,9 +24,9 @@ from PIL import Image
 
 from argan_plugin.batch import plan_batch
 from argan_plugin.model import RestorationModel, open_model
-from argan_plugin.restore_file import Settings
 from argan_plugin.restore_files import restore_files
 from argan_plugin.restore_on_cluster import restore_on_cluster
+from argan_plugin.settings import Settings
 from benchmarks.conditions import conditions_now, finish
 from tests.conftest import tiny_model
 

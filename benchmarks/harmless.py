@@ -21,7 +21,8 @@ from PIL import Image
 from argan_plugin.batch import Job
 from argan_plugin.inspection import WORTHWHILE_UP_TO
 from argan_plugin.model import RestorationModel
-from argan_plugin.restore_file import Settings, restore_file
+from argan_plugin.restore_file import restore_file
+from argan_plugin.settings import Settings
 from benchmarks.command import run
 from benchmarks.drawn_pictures import bars, rungs
 from training.drawings import draw_marks

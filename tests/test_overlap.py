@@ -19,8 +19,8 @@ from argan_plugin.errors import ImageFileError
 from argan_plugin.files import read_picture
 from argan_plugin.model import RestorationModel
 from argan_plugin.overlap import Overlap
-from argan_plugin.restore_file import Settings
 from argan_plugin.restore_files import restore_files
+from argan_plugin.settings import Settings
 from argan_plugin.writing import write_picture
 
 Event = tuple[str, int]

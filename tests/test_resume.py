@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from argan_plugin import restore_file, resume
+from argan_plugin import restore_file, resume, settings
 from argan_plugin.cli import main
-from argan_plugin.restore_file import Settings
 from argan_plugin.resume import LIST_NAME
+from argan_plugin.settings import Settings
 from argan_plugin.writing import write_picture
 
 Resume = Callable[..., tuple[int, set[str], list[str]]]
@@ -105,7 +105,7 @@ def test_other_settings_and_models(resumed: Resume, identity_model_path: Path) -
 
 
 def test_settings_that_do_not_matter_are_settings() -> None:
-    assert set(Settings.__slots__) > restore_file._WITHOUT_EFFECT
+    assert set(Settings.__slots__) > settings._WITHOUT_EFFECT
     assert {"strength", "quality"} <= Settings().that_matter().keys()
 
 
