@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import skimage.data
 import torch
 from onnx.reference import ReferenceEvaluator
+from onnxruntime import InferenceSession
 from PIL import Image
 from torch import nn
 
 import export.to_onnx
 from argan_plugin import RestorationModel
+from benchmarks.models import weights_of
 from export.errors import ExportError
-from export.graph import GraphForm
+from export.graph import GraphForm, build_graph
+from export.quantization import psnr_cost, read_pairs, to_int8
 from export.to_onnx import export_onnx
 from training.checkpoint import Weights
 from training.config import TrainingConfig
@@ -29,7 +34,7 @@ from training.recipes import smoke
 def network() -> UNet:
     torch.manual_seed(6)
     network = UNet(
-        UNetConfig(widths=(8, 16), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,))
+        UNetConfig(widths=(8, 16), encoder_blocks=(2,), bottleneck_blocks=1, decoder_blocks=(3,))
     )
     nn.init.normal_(network.head.weight, 0, 0.05)
     return network.eval()
@@ -89,8 +94,25 @@ def test_int8_quantizes_the_inner_convolutions(
     graph = onnx.load(path).graph
     kernels = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "Conv"}
     floats = [name for name in kernels.values() if name in {t.name for t in graph.initializer}]
-    assert len(kernels) == 9  # stem, three blocks of two, down, head
-    assert [name.split(".")[0] for name in floats] == ["stem", "decoder", "decoder", "head"]
+    assert len(kernels) == 15  # stem, six blocks of two, down, head
+    ends = ["stem", *["encoder"] * 2, *["decoder"] * 4, "head"]
+    assert [name.split(".")[0] for name in floats] == ends
+
+
+def test_eight_bits_cost_photographs_of_the_shipped_model_little(tmp_path: Path) -> None:
+    for name in ("astronaut", "camera", "chelsea", "coffee", "coins", "gravel", "ihc", "moon"):
+        shutil.copy(Path(skimage.data.__file__).parent / f"{name}.png", tmp_path)
+    form = GraphForm(precision="int8")
+    pairs = read_pairs([tmp_path], form)
+    graph = build_graph(weights_of("argan").network(), 8, form)
+    network = InferenceSession(graph.SerializeToString())
+    quantized = InferenceSession(to_int8(graph, pairs[::2]).SerializeToString())
+    cost = psnr_cost(
+        lambda image: network.run(None, {"image": image})[0],
+        lambda image: quantized.run(None, {"image": image})[0],
+        pairs[1::2],
+    )
+    assert cost < 0.03  # dB
 
 
 @pytest.mark.parametrize("bare", [False, True])
