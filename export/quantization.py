@@ -41,7 +41,7 @@ _SIDE = 256
 _MOST_PICTURES = 64
 
 # The first convolution, which reads pixels, and a block; two blocks and the one that writes pixels,
-# whose rounding errors nothing mends. Each block less costs a few thousandths of a decibel.
+# whose rounding errors nothing mends. Each block less costs about a hundredth of a decibel.
 _FLOAT_AT_START, _FLOAT_AT_END = 3, 5
 
 # What is beyond is clipped. With all values within the range, a few strong edges make the steps

@@ -12,7 +12,7 @@ import pytest
 import skimage.data
 import torch
 from onnx.reference import ReferenceEvaluator
-from onnxruntime import InferenceSession
+from onnxruntime import InferenceSession, SessionOptions
 from PIL import Image
 from torch import nn
 
@@ -104,15 +104,18 @@ def test_eight_bits_cost_photographs_of_the_shipped_model_little(tmp_path: Path)
         shutil.copy(Path(skimage.data.__file__).parent / f"{name}.png", tmp_path)
     form = GraphForm(precision="int8")
     pairs = read_pairs([tmp_path], form)
-    graph = build_graph(weights_of("argan").network(), 8, form)
+    shipped = weights_of("argan").network()
+    graph = build_graph(shipped, shipped.size_multiple, form)
     network = InferenceSession(graph.SerializeToString())
-    quantized = InferenceSession(to_int8(graph, pairs[::2]).SerializeToString())
+    exact = SessionOptions()  # without VNNI, sums of products would overflow
+    exact.add_session_config_entry("session.x64quantprecision", "1")
+    quantized = InferenceSession(to_int8(graph, pairs[::2]).SerializeToString(), exact)
     cost = psnr_cost(
         lambda image: network.run(None, {"image": image})[0],
         lambda image: quantized.run(None, {"image": image})[0],
         pairs[1::2],
     )
-    assert cost < 0.03  # dB
+    assert cost < 0.025  # dB; 0.029 with one block less in float32 at each end
 
 
 @pytest.mark.parametrize("bare", [False, True])
