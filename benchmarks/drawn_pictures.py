@@ -87,6 +87,37 @@ def line_art() -> Pixels:
     return np.asarray(image.reduce(scale))
 
 
+def cartoon() -> Pixels:
+    """Return even and shaded areas within dark outlines, as clip art has it, uint8 ``(192, 256)``.
+
+    Ellipses and arcs by Pillow; :mod:`training.illustrations` has curves and polygons by chance.
+    """
+    scale = _OVERSAMPLING
+    image = Image.new("L", (_WIDTH * scale, _HEIGHT * scale), 255)
+    canvas = ImageDraw.Draw(image)
+
+    def box(left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
+        return left * scale, top * scale, right * scale, bottom * scale
+
+    canvas.rectangle(box(0, 150, 256, 192), fill=150)
+    canvas.ellipse(box(20, 158, 130, 182), fill=105)  # the shadow
+    shine = Image.radial_gradient("L").point(lambda value: 250 - value // 2)
+    for place in (box(20, 46, 140, 170), box(168, 16, 232, 80)):
+        size = place[2] - place[0], place[3] - place[1]
+        disc = Image.new("L", size)
+        ImageDraw.Draw(disc).ellipse((0, 0, *size), fill=255)
+        image.paste(shine.resize(size), place, disc)
+        canvas.ellipse(place, outline=0, width=3 * scale)
+    for left in (54, 88):
+        canvas.ellipse(box(left, 82, left + 18, 110), fill=255, outline=0, width=2 * scale)
+        canvas.ellipse(box(left + 6, 92, left + 13, 103), fill=0)
+    canvas.chord(box(52, 104, 108, 150), 10, 170, fill=70, outline=0, width=2 * scale)
+    canvas.polygon([(x * scale, y * scale) for x, y in ((158, 150), (200, 96), (244, 150))], 200)
+    canvas.rounded_rectangle(box(180, 112, 228, 166), 8 * scale, 40, 0, 2 * scale)
+    canvas.arc(box(150, 96, 250, 176), 200, 340, fill=0, width=2 * scale)
+    return np.asarray(image.reduce(scale))
+
+
 def bars() -> Pixels:
     """Return sharp bars of 1 to 8 pixels in two greys, uint8 ``(192, 256)``."""
     return _gratings(_HEIGHT, _WIDTH)

@@ -13,6 +13,7 @@ from argan_plugin.jpeg import round_trip
 from training.config import DegradationConfig
 from training.degradation import MARGIN, degrade, source_size
 from training.drawings import draw
+from training.illustrations import illustrate
 
 SIZE = 64
 
@@ -123,7 +124,7 @@ def test_drawings_are_saved_at_any_quality_alike() -> None:
 @pytest.mark.parametrize("lying", [False, True])
 def test_some_drawings_are_even_bars_of_any_thickness(lying: bool) -> None:
     source = photo(96)
-    drawings = [draw(source, np.random.default_rng(n)) for n in range(800)]
+    drawings = [draw(source, np.random.default_rng(n)) for n in range(1400)]
     thickness = set()
     for drawing in drawings:
         across = drawing[:, 0] if lying else drawing[0]
@@ -170,3 +171,15 @@ def test_nonsense_is_refused(field: str, value: Any) -> None:
 def test_shares_of_more_than_everything_are_refused() -> None:
     with pytest.raises(ValueError, match="resized"):
         DegradationConfig(clean=0.5, recompressed=0.4, resized=0.2)
+
+
+def test_some_drawings_have_smooth_outlines_of_even_areas() -> None:
+    # Between two tones a smoothed edge has tones that neither area has; hard-edged marks have none.
+    source = np.full((176, 176), 128, np.uint8)
+    smooth = 0
+    for number in range(60):
+        figures = illustrate(source, np.random.default_rng(number))
+        assert figures.shape == source.shape and figures.dtype == np.uint8
+        counts = np.bincount(figures.ravel(), minlength=256)
+        smooth += bool(counts.max() > 0.2 * figures.size and (counts > 0).sum() > 20)
+    assert smooth > 40

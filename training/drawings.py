@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from training.illustrations import illustrate, shade
+
 Luma = NDArray[np.uint8]
 
 _PLAIN_SHARE = 0.7  # the others are captions and marks on a photograph
 _SMOOTH_SHARE = 0.6  # drawn at twice the size, then reduced; the others have hard edges
 _MOST_MARKS = 12
+_ILLUSTRATED_SHARE = 0.4
 _DITHERED_SHARE = 0.1  # the whole source in black and white, as scans and old printers have it
 _MOST_PERIOD = 4
 # Nothing but a plain ground or a gradient: a white page must come back white up to its edges.
@@ -32,7 +35,7 @@ _CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
 
 
 def draw(source: Luma, rng: np.random.Generator) -> Luma:
-    """Return ``source`` dithered, a plain ground, even bars, or what :func:`draw_marks` gives.
+    """Return an illustration, ``source`` dithered, a plain ground, even bars, or text and lines.
 
     Parameters
     ----------
@@ -46,6 +49,8 @@ def draw(source: Luma, rng: np.random.Generator) -> Luma:
     ndarray
         uint8 ``(height, width)``.
     """
+    if rng.random() < _ILLUSTRATED_SHARE:
+        return illustrate(source, rng)
     if rng.random() < _DITHERED_SHARE:
         return np.asarray(Image.fromarray(source).convert("1").convert("L"))
     if rng.random() < _BARE_SHARE:
@@ -60,7 +65,7 @@ def draw_marks(source: Luma, rng: np.random.Generator) -> Luma:
     height, width = source.shape
     scale = 2 if rng.random() < _SMOOTH_SHARE else 1
     if rng.random() < _PLAIN_SHARE:
-        image = Image.new("L", (width * scale, height * scale), _shade(rng))
+        image = Image.new("L", (width * scale, height * scale), shade(rng))
     else:
         image = Image.fromarray(source).resize((width * scale, height * scale))
     canvas = ImageDraw.Draw(image)
@@ -81,7 +86,7 @@ def ramp(shape: tuple[int, ...], angle: float) -> NDArray[np.float64]:
 
 def _ground(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
     """Return a plain ground or, two times of three, a linear gradient, often between plain ends."""
-    first, last = _shade(rng), _shade(rng)
+    first, last = shade(rng), shade(rng)
     if rng.random() < 1 / 3:
         return np.full(shape, first, np.uint8)
     steepness = _STEEPEST ** rng.random()
@@ -99,17 +104,12 @@ def _grating(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
 
 def _upright_grating(shape: tuple[int, ...], rng: np.random.Generator) -> Luma:
     height, width = shape
-    shades = np.array([_shade(rng), _shade(rng)], np.uint8)
+    shades = np.array([shade(rng), shade(rng)], np.uint8)
     bands = int(rng.integers(1, _MOST_BANDS + 1))
     thickness = rng.integers(1, _WIDEST_BAR + 1, size=(bands, 1))
     phase = rng.integers(2 * _WIDEST_BAR, size=(bands, 1)) if rng.random() < 0.5 else 0
     rows = shades[(np.arange(width) + phase) // thickness % 2]
     return np.ascontiguousarray(rows[np.arange(height) * bands // height])
-
-
-def _shade(rng: np.random.Generator) -> int:
-    """Return a grey level; every second one is black or white, as in print and on screens."""
-    return int(rng.choice((0, 255)) if rng.random() < 0.5 else rng.integers(256))
 
 
 def _point(size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
@@ -128,7 +128,7 @@ def _text(
     canvas.multiline_text(
         _point((size[0], size[1]), rng),
         "\n".join("".join(line) for line in letters),
-        fill=_shade(rng),
+        fill=shade(rng),
         font=_font(int(rng.integers(*_FONT_SIZES)) * scale),
         anchor="mm" if len(letters) == 1 else None,
     )
@@ -138,7 +138,7 @@ def _lines(
     canvas: ImageDraw.ImageDraw, size: tuple[int, int], scale: int, rng: np.random.Generator
 ) -> None:
     points = [_point(size, rng) for _ in range(int(rng.integers(2, 8)))]
-    canvas.line(points, fill=_shade(rng), width=int(rng.integers(1, 6)) * scale)
+    canvas.line(points, fill=shade(rng), width=int(rng.integers(1, 6)) * scale)
 
 
 def _box(
@@ -147,15 +147,15 @@ def _box(
     (x0, y0), (x1, y1) = _point(size, rng), _point(size, rng)
     box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
     shape = canvas.rectangle if rng.random() < 0.5 else canvas.ellipse
-    fill = _shade(rng) if rng.random() < 0.5 else None
-    shape(box, fill=fill, outline=_shade(rng), width=int(rng.integers(1, 5)) * scale)
+    fill = shade(rng) if rng.random() < 0.5 else None
+    shape(box, fill=fill, outline=shade(rng), width=int(rng.integers(1, 5)) * scale)
 
 
 def _bars(
     canvas: ImageDraw.ImageDraw, size: tuple[int, int], scale: int, rng: np.random.Generator
 ) -> None:
     """Draw parallel bars: a bar code, a fence, a table's rules."""
-    (x, y), shade = _point(size, rng), _shade(rng)
+    (x, y), grey = _point(size, rng), shade(rng)
     length, upright = int(rng.integers(8, 96)) * scale, rng.random() < 0.5
     thickness = int(rng.integers(1, 8)) * scale
     step = thickness + int(rng.integers(1, 10)) * scale
@@ -165,7 +165,7 @@ def _bars(
             if upright
             else (x, y + start, x + length, y + start + thickness - 1)
         )
-        canvas.rectangle(box, fill=shade)
+        canvas.rectangle(box, fill=grey)
 
 
 def _pattern(
@@ -178,4 +178,4 @@ def _pattern(
     cell = np.kron(rng.random(period) < 0.5, np.ones((scale, scale))).astype(bool)
     repeats = -(-height // cell.shape[0]), -(-width // cell.shape[1])
     mask = Image.fromarray(np.tile(cell, repeats)[:height, :width])
-    canvas.bitmap((min(x0, x1), min(y0, y1)), mask, fill=_shade(rng))
+    canvas.bitmap((min(x0, x1), min(y0, y1)), mask, fill=shade(rng))
