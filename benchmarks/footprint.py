@@ -174,7 +174,7 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
         ("compressed twice, on shifted grids", f"{degradation.recompressed:.0%}"),
         ("resized between two compressions", f"{degradation.resized:.0%}"),
         ("not compressed", f"{degradation.clean:.0%}"),
-        ("text, line art and plain grounds drawn by code", f"{degradation.drawings:.0%}"),
+        ("text, line art, figures and plain grounds drawn by code", f"{degradation.drawings:.0%}"),
         # 0 in weights of before it could be set: then it was as of the others
         *(
             [("of these, not compressed", f"{degradation.clean_drawings:.0%}")]

@@ -32,7 +32,7 @@ class Picture:
     name: str
     """Also the name of its sheet's file."""
     kind: str
-    """Photograph, text, line art, microscopy, screenshot, or texture."""
+    """Photograph, text, line art, illustration, microscopy, screenshot, or texture."""
     load: Callable[[], NDArray[np.uint8]]
     """Returns uint8 ``(height, width)`` or ``(height, width, 3)``."""
     crop: tuple[int, int]
@@ -121,6 +121,7 @@ PICTURES = (
     _drawing(drawn_pictures.text, kind="text", crop=(40, 4)),
     _drawing(drawn_pictures.code, kind="text", crop=(58, 4)),
     _drawing(drawn_pictures.line_art, kind="line art", crop=(8, 50)),
+    _drawing(drawn_pictures.cartoon, kind="illustration", crop=(76, 44)),
     Picture(
         name="tissue",
         kind="microscopy",

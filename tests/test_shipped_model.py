@@ -14,7 +14,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from argan_plugin import ARGANFilter, RestorationModel, model_names, restore
 from argan_plugin._sample_data import vintage_cars
 from argan_plugin.jpeg import round_trip
-from benchmarks.drawn_pictures import Pixels, bars, line_art, rungs, serif_text, text
+from benchmarks.drawn_pictures import Pixels, bars, cartoon, line_art, rungs, serif_text, text
 from tests.textures import texture
 from training.evaluate import load_results, mean
 from training.metrics import detail
@@ -65,8 +65,8 @@ def test_compressed_pictures_come_nearer_to_the_original(
 
 
 @pytest.mark.parametrize("quality", [5, 10, 20, 40, 75, 90])
-@pytest.mark.parametrize("draw", [text, serif_text, line_art])
-def test_text_and_line_art_come_nearer_to_the_original(
+@pytest.mark.parametrize("draw", [text, serif_text, line_art, cartoon])
+def test_drawings_come_nearer_to_the_original(
     draw: Callable[[], Pixels], quality: int, model: RestorationModel
 ) -> None:
     assert gain(draw(), quality, model) > 0.1

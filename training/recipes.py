@@ -20,7 +20,7 @@ _WORLD = DegradationConfig(
     recompressed=0.04,
     resized=0.03,
     other_tables=0.06,
-    drawings=0.12,
+    drawings=0.2,
     # Nearly half of these are plain grounds, gradients and bars, where any change is seen.
     clean_drawings=0.35,
     studio_range=0.25,
