@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from training.illustrations import illustrate, shade
 
@@ -21,6 +21,8 @@ Luma = NDArray[np.uint8]
 _PLAIN_SHARE = 0.7  # the others are captions and marks on a photograph
 _SMOOTH_SHARE = 0.6  # drawn at twice the size, then reduced; the others have hard edges
 _MOST_MARKS = 12
+_SOFT_SHARE = 0.2  # as after a scan or an enlargement
+_SOFTEST = 1.5  # radius of a Gaussian in pixels
 _ILLUSTRATED_SHARE = 0.4
 _DITHERED_SHARE = 0.1  # the whole source in black and white, as scans and old printers have it
 _MOST_PERIOD = 4
@@ -37,6 +39,8 @@ _CHARACTERS = string.ascii_letters + string.digits + ".,:;!?()-+=" + " " * 12
 def draw(source: Luma, rng: np.random.Generator) -> Luma:
     """Return an illustration, ``source`` dithered, a plain ground, even bars, or text and lines.
 
+    Some are softened.
+
     Parameters
     ----------
     source
@@ -49,6 +53,14 @@ def draw(source: Luma, rng: np.random.Generator) -> Luma:
     ndarray
         uint8 ``(height, width)``.
     """
+    drawing = _drawing(source, rng)
+    if rng.random() < _SOFT_SHARE:
+        blur = ImageFilter.GaussianBlur(rng.uniform(0, _SOFTEST))
+        return np.asarray(Image.fromarray(drawing).filter(blur))
+    return drawing
+
+
+def _drawing(source: Luma, rng: np.random.Generator) -> Luma:
     if rng.random() < _ILLUSTRATED_SHARE:
         return illustrate(source, rng)
     if rng.random() < _DITHERED_SHARE:

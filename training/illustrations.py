@@ -30,8 +30,6 @@ _SHADOWED = 0.15
 _SHADED = 0.4
 _CUT_OUT = 0.1  # filled from the photograph
 _TWO_TONES = 0.3  # a second tone with a hard edge, as cartoons shade
-_SOFT = 0.2  # as after an enlargement
-_SOFTEST = 1.5  # pixels
 
 
 def illustrate(source: Luma, rng: np.random.Generator) -> Luma:
@@ -60,8 +58,6 @@ def illustrate(source: Luma, rng: np.random.Generator) -> Luma:
         _figure(image, photograph, rng)
     for _ in range(int(rng.integers(_MOST_STROKES + 1))):
         _stroke(image, rng)
-    if rng.random() < _SOFT:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, _SOFTEST) * _SCALE))
     return np.asarray(image.reduce(_SCALE))
 
 
