@@ -43,9 +43,9 @@ MACHINES = {
         processor="AMD EPYC with AVX-512",
         cores=2,
         memory_gib=(2, 24),
-        date="2026-11-29",
-        start="weights of the sixteenth and seventeenth runs (docs/experiments.md)",
-        hours_before=6.76,
+        date="2026-11-30",
+        start="weights of the seventeenth and nineteenth runs (docs/experiments.md)",
+        hours_before=7.81,
     ),
     "argan-texture": Machine(
         processor="Intel Xeon with AVX-512",
