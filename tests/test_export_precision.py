@@ -115,7 +115,7 @@ def test_eight_bits_cost_photographs_of_the_shipped_model_little(tmp_path: Path)
         lambda image: quantized.run(None, {"image": image})[0],
         pairs[1::2],
     )
-    assert cost < 0.025  # dB; 0.029 with one block less in float32 at each end
+    assert cost < 0.036  # dB; 0.042 with one block less in float32 at each end
 
 
 @pytest.mark.parametrize("bare", [False, True])
