@@ -180,6 +180,22 @@ def test_shares_of_more_than_everything_are_refused() -> None:
         DegradationConfig(clean=0.5, recompressed=0.4, resized=0.2)
 
 
+def test_softened_drawings_have_softer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = photo(96)
+    monkeypatch.setattr("training.drawings._SOFT_SHARE", 0.0)
+    sharp = [draw(source, np.random.default_rng(n)) for n in range(60)]
+    monkeypatch.setattr("training.drawings._SOFT_SHARE", 1.0)
+    soft = [draw(source, np.random.default_rng(n)) for n in range(60)]
+    steps = np.array(
+        [
+            [np.abs(np.diff(one.astype(int))).max() for one in sharp],
+            [np.abs(np.diff(one.astype(int))).max() for one in soft],
+        ]
+    )
+    assert (steps[1] <= steps[0]).all()
+    assert (steps[1] < steps[0]).sum() > 30
+
+
 def test_illustrations_have_wide_even_areas_with_smooth_edges() -> None:
     # A smoothed edge between two even areas has tones that neither of them has.
     source = photo(96)

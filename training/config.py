@@ -42,7 +42,7 @@ class DegradationConfig:
     """Share of the compressions with quantization tables other than libjpeg's."""
 
     drawings: float = 0.0
-    """Share of the sources on which text and line art is drawn (:mod:`training.drawings`). Their
+    """Share of the sources that are drawn, or drawn on (:mod:`training.drawings`). Their
     qualities are uniform: text and lines shall come out better at high ones, too."""
 
     clean_drawings: float = 0.0

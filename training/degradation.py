@@ -2,7 +2,7 @@
 
 What happens to pictures outside the laboratory, each with a share of its own in
 :class:`~training.config.DegradationConfig`: one compression; two, on shifted 8x8 grids; a resize
-between two; none; quantization tables that are not libjpeg's; text and line art in the picture.
+between two; none; quantization tables that are not libjpeg's; drawings instead of the picture.
 """
 
 from __future__ import annotations

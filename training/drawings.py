@@ -1,4 +1,4 @@
-"""Text and line art over a picture or a plain ground: what photographs do not teach.
+"""Text, line art, figures and plain grounds: what photographs do not teach.
 
 Compression leaves its most visible marks beside sharp edges on flat ground. Such pictures are rare
 among photographs, and a network that has not seen them blurs them.

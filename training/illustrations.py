@@ -53,9 +53,8 @@ def illustrate(source: Luma, rng: np.random.Generator) -> Luma:
     if rng.random() >= _GROUND_WHITE:
         shaded = rng.random() < _GROUND_SHADED
         image.paste(_shading(size, rng) if shaded else shade(rng), (0, 0, *size))
-    photograph = Image.fromarray(source).resize(size)
     for _ in range(int(rng.integers(1, _MOST_FIGURES + 1))):
-        _figure(image, photograph, rng)
+        _figure(image, source, rng)
     for _ in range(int(rng.integers(_MOST_STROKES + 1))):
         _stroke(image, rng)
     return np.asarray(image.reduce(_SCALE))
@@ -66,14 +65,14 @@ def shade(rng: np.random.Generator) -> int:
     return int(rng.choice((0, 255)) if rng.random() < 0.5 else rng.integers(256))
 
 
-def _figure(image: Image.Image, photograph: Image.Image, rng: np.random.Generator) -> None:
+def _figure(image: Image.Image, source: Luma, rng: np.random.Generator) -> None:
     """Put one filled shape on ``image``, with or without an outline, a shadow and a second tone."""
     outline = _outline(image.size, rng)
     mask = _mask(image.size, outline)
     if rng.random() < _SHADOWED:
         _cast_shadow(image, mask, rng)
     if rng.random() < _CUT_OUT:
-        image.paste(photograph, mask=mask)
+        image.paste(Image.fromarray(source).resize(image.size), mask=mask)
     elif rng.random() < _SHADED:
         image.paste(_shading(image.size, rng), mask=mask)
     else:
