@@ -21,8 +21,8 @@ from tqdm import tqdm
 from argan_plugin.jpeg import round_trip
 from benchmarks import drawn_pictures
 from training.datasets import validation_crops
-from training.drawings import ramp
 from training.evaluate import Restorer, open_restorer
+from training.grounds import ramp
 from training.metrics import detail, psnr, psnr_b, ssim, ssimulacra2
 from training.pictures import kept_pictures
 from training.recipes import fidelity

@@ -25,7 +25,7 @@ from argan_plugin.restore_file import restore_file
 from argan_plugin.settings import Settings
 from benchmarks.command import run
 from benchmarks.drawn_pictures import bars, rungs
-from training.drawings import draw_marks
+from training.marks import draw_marks
 from training.metrics import psnr, ssimulacra2
 from training.pictures import kept_pictures
 from training.recipes import fidelity

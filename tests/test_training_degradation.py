@@ -12,8 +12,6 @@ from scipy.ndimage import gaussian_filter
 from argan_plugin.jpeg import round_trip
 from training.config import DegradationConfig
 from training.degradation import MARGIN, degrade, source_size
-from training.drawings import draw
-from training.illustrations import illustrate
 
 SIZE = 64
 
@@ -121,39 +119,6 @@ def test_drawings_are_saved_at_any_quality_alike() -> None:
         assert (b == d).all()
 
 
-@pytest.fixture
-def no_illustrations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.drawings._ILLUSTRATED_SHARE", 0.0)
-
-
-@pytest.mark.usefixtures("no_illustrations")
-@pytest.mark.parametrize("lying", [False, True])
-def test_some_drawings_are_even_bars_of_any_thickness(lying: bool) -> None:
-    source = photo(96)
-    drawings = [draw(source, np.random.default_rng(n)) for n in range(1600)]
-    thickness = set()
-    for drawing in drawings:
-        across = drawing[:, 0] if lying else drawing[0]
-        edges = np.flatnonzero(np.diff(across.astype(int)))
-        runs = np.unique(np.diff(edges))
-        if len(np.unique(drawing)) == 2 and len(edges) > 2 and len(runs) == 1:
-            thickness.add(int(runs[0]))
-    assert thickness > {1, 2, 4, 8}
-
-
-@pytest.mark.usefixtures("no_illustrations")
-def test_some_gradients_are_steep() -> None:
-    # over all of the 96 pixels, a ramp from end to end has three levels a pixel at most
-    source = photo(96)
-    steps = []
-    for n in range(400):
-        drawing = draw(source, np.random.default_rng(n)).astype(int)
-        step = max(np.abs(np.diff(drawing)).max(), np.abs(np.diff(drawing, axis=0)).max())
-        if len(np.unique(drawing)) > 8 and step < 32:
-            steps.append(step)
-    assert max(steps) > 8
-
-
 def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:
     source = photo(SIZE + MARGIN)
     compressed, _ = degrade(source, SIZE, DegradationConfig(resized=1.0), np.random.default_rng(0))
@@ -178,31 +143,3 @@ def test_nonsense_is_refused(field: str, value: Any) -> None:
 def test_shares_of_more_than_everything_are_refused() -> None:
     with pytest.raises(ValueError, match="resized"):
         DegradationConfig(clean=0.5, recompressed=0.4, resized=0.2)
-
-
-def test_softened_drawings_have_softer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = photo(96)
-    monkeypatch.setattr("training.drawings._SOFT_SHARE", 0.0)
-    sharp = [draw(source, np.random.default_rng(n)) for n in range(60)]
-    monkeypatch.setattr("training.drawings._SOFT_SHARE", 1.0)
-    soft = [draw(source, np.random.default_rng(n)) for n in range(60)]
-    steps = np.array(
-        [
-            [np.abs(np.diff(one.astype(int))).max() for one in sharp],
-            [np.abs(np.diff(one.astype(int))).max() for one in soft],
-        ]
-    )
-    assert (steps[1] <= steps[0]).all()
-    assert (steps[1] < steps[0]).sum() > 30
-
-
-def test_illustrations_have_wide_even_areas_with_smooth_edges() -> None:
-    # A smoothed edge between two even areas has tones that neither of them has.
-    source = photo(96)
-    even = smooth = 0
-    for n in range(100):
-        counts = np.bincount(illustrate(source, np.random.default_rng(n)).ravel(), minlength=256)
-        even += bool(counts.max() > 0.3 * source.size)
-        smooth += int((counts > 0).sum()) > 20
-    assert even > 50
-    assert smooth > 80
