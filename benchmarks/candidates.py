@@ -38,6 +38,7 @@ _DRAWN = (
     drawn_pictures.serif_text,
     drawn_pictures.line_art,
     drawn_pictures.cartoon,
+    drawn_pictures.tones,
     drawn_pictures.bars,
     drawn_pictures.rungs,
     drawn_pictures.dots,

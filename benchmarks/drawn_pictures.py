@@ -118,6 +118,41 @@ def cartoon() -> Pixels:
     return np.asarray(image.reduce(scale))
 
 
+def tones() -> Pixels:
+    """Return greys as print has them, by round dots of one ink, uint8 ``(192, 256)``.
+
+    Dots 4 to 9 pixels apart whose areas are the tones, within black outlines. The screens of
+    :mod:`training.screens` are sums of cosines.
+    """
+    scale = _OVERSAMPLING
+    down, across = np.mgrid[0 : _HEIGHT * scale, 0 : _WIDTH * scale] / scale
+    ball = np.hypot(across - 170, down - 70) < 50
+    shine = 0.1 + 0.5 * np.hypot(across - 150, down - 50) / 70
+    ink = _dots_of(0.08 + 0.5 * across / _WIDTH, down, across, 6, 45)
+    ink = np.where(down > 130, _dots_of(np.full_like(down, 0.35), down, across, 9, 15), ink)
+    ink = np.where(ball, _dots_of(shine, down, across, 4, 45), ink)
+    ink |= (across < 80) & (down < 60) & ((across + down) % 20 < 2)  # a balloon of speech, hatched
+    image = Image.fromarray(np.where(ink, 0, 255).astype(np.uint8))
+    canvas = ImageDraw.Draw(image)
+    canvas.ellipse([side * scale for side in (120, 20, 220, 120)], outline=0, width=2 * scale)
+    canvas.line((0, 130 * scale, _WIDTH * scale, 130 * scale), fill=0, width=2 * scale)
+    return np.asarray(image.reduce(scale))
+
+
+def _dots_of(
+    ink: NDArray[np.float64],
+    down: NDArray[np.float64],
+    across: NDArray[np.float64],
+    period: float,
+    angle: float,
+) -> NDArray[np.bool_]:
+    """Return where dots cover the share ``ink`` of the paper, on a square grid at an angle."""
+    turned = np.exp(1j * np.radians(angle)) * (across + 1j * down) / period
+    away = np.hypot(turned.real - np.rint(turned.real), turned.imag - np.rint(turned.imag))
+    covered: NDArray[np.bool_] = away < np.sqrt(ink / np.pi)
+    return covered
+
+
 def bars() -> Pixels:
     """Return sharp bars of 1 to 8 pixels in two greys, uint8 ``(192, 256)``."""
     return _gratings(_HEIGHT, _WIDTH)

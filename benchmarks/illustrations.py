@@ -1,9 +1,9 @@
 """Illustrations that people drew: ``python -m benchmarks.illustrations FOLDER...``.
 
 The shipped weights have learned from a few graphics and from what code draws. Folders of what
-people drew say what that is worth; Debian's packages ``openclipart-png`` (clip art) and
-``wesnoth-1.16-data`` (paintings, in ``data/core/images/portraits``) are such. The networks alone
-run, on luma.
+people drew say what that is worth; Debian's packages ``openclipart-png`` (clip art),
+``wesnoth-1.16-data`` (paintings, in ``data/core/images/portraits``, and pixel art, in ``units``)
+and ``debian-handbook`` (screenshots) are such. The networks alone run, on luma.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LEAST_SPREAD = 12  # grey levels; what is less is hardly more than ground
 _SEED = 2026
 
 
-def crops(folder: Path, number: int) -> list[Luma]:
+def crops(folder: Path, number: int, enlarged: int = 1) -> list[Luma]:
     """Return the most detailed of a few places of pictures taken by chance, the same each time.
 
     Parameters
@@ -44,6 +44,8 @@ def crops(folder: Path, number: int) -> list[Luma]:
         Searched for ``*.png``, through all of its folders. What is transparent becomes white.
     number
         How many crops at most.
+    enlarged
+        Each pixel becomes a square of so many, as games and their screenshots show pixel art.
 
     Returns
     -------
@@ -56,9 +58,10 @@ def crops(folder: Path, number: int) -> list[Luma]:
     found: list[Luma] = []
     for path in paths:
         with Image.open(path) as file:
-            if min(file.size) < _SIDE or file.width * file.height > _LARGEST:
+            size = file.width * enlarged, file.height * enlarged
+            if min(size) < _SIDE or size[0] * size[1] > _LARGEST:
                 continue
-            picture = file.convert("RGBA")
+            picture = file.convert("RGBA").resize(size, Image.Resampling.NEAREST)
         ground = Image.new("RGBA", picture.size, "white")
         luma = np.asarray(Image.alpha_composite(ground, picture).convert("L"))
         best = max((_cut(luma, chance) for _ in range(_PLACES)), key=_detail)
@@ -114,9 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=".safetensors, .onnx or the name of a model",
     )
     parser.add_argument("--number", type=int, default=40, help="crops of each folder")
+    parser.add_argument(
+        "--enlarged", type=int, default=1, metavar="N", help="each pixel as a square of NxN (1)"
+    )
     options = parser.parse_args(arguments)
     for folder in options.folders:
-        originals = crops(folder, options.number)
+        originals = crops(folder, options.number, options.enlarged)
         columns = [
             gains(open_restorer(model), originals)
             for model in tqdm(options.models, desc=folder.name, disable=None)

@@ -30,6 +30,16 @@ def test_crops_are_the_same_each_time_and_of_pictures_that_have_room(tmp_path: P
     assert len(illustrations.crops(tmp_path, 2)) == 2
 
 
+def test_enlarged_pixels_are_even_squares(tmp_path: Path) -> None:
+    a_picture(tmp_path / "art" / "0.png", 100, 110)
+    assert np.asarray(Image.open(tmp_path / "art" / "0.png")).shape == (100, 110)
+    (crop,) = illustrations.crops(tmp_path, 1, enlarged=3)
+    assert crop.shape == (256, 256)
+    edges = np.flatnonzero(np.abs(np.diff(crop.astype(int))).sum(axis=0))
+    assert len(edges) > 60
+    assert np.gcd.reduce(np.diff(edges)) == 3
+
+
 def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     pixels = np.zeros((256, 256, 4), np.uint8)
     pixels[:, :128, 3] = 255

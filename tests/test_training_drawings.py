@@ -30,7 +30,7 @@ def photo() -> np.ndarray:
 
 def steepest(drawing: np.ndarray) -> int:
     values = drawing.astype(int)
-    return max(np.abs(np.diff(values)).max(), np.abs(np.diff(values, axis=0)).max())
+    return int(max(np.abs(np.diff(values)).max(), np.abs(np.diff(values, axis=0)).max()))
 
 
 @pytest.mark.parametrize("kind", [draw, draw_marks, illustrate, pixel_art, screened])
