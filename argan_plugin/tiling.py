@@ -49,7 +49,7 @@ from argan_plugin.windows import Window, Windows
 
 DEFAULT_TILE_PIXELS: Final = 1624**2
 """How many pixels a tile reads at most if no tile size is asked for. The halo of the default model
-makes 23 % of extra work for a picture of 12 megapixels then, and 28 to 37 % for 24 to 100. More
+makes 25 % of extra work for a picture of 12 megapixels then, and 30 to 38 % for 24 to 100. More
 is quicker and takes more memory, which docs/guarantees.md limits (docs/experiments.md, "The seventh
 run")."""
 

@@ -14,7 +14,16 @@ from skimage.metrics import peak_signal_noise_ratio
 from argan_plugin import ARGANFilter, RestorationModel, model_names, restore
 from argan_plugin._sample_data import vintage_cars
 from argan_plugin.jpeg import round_trip
-from benchmarks.drawn_pictures import Pixels, bars, cartoon, line_art, rungs, serif_text, text
+from benchmarks.drawn_pictures import (
+    Pixels,
+    bars,
+    cartoon,
+    line_art,
+    rungs,
+    serif_text,
+    text,
+    tones,
+)
 from tests.textures import texture
 from training.evaluate import load_results, mean
 from training.metrics import detail
@@ -73,8 +82,8 @@ def test_drawings_come_nearer_to_the_original(
 
 
 @pytest.mark.parametrize("quality", [10, 40])
-@pytest.mark.parametrize("draw", [bars, rungs])
-def test_even_bars_of_poor_quality_come_nearer_to_the_original(
+@pytest.mark.parametrize("draw", [bars, rungs, tones])
+def test_even_bars_and_print_of_poor_quality_come_nearer_to_the_original(
     draw: Callable[[], Pixels], quality: int, model: RestorationModel
 ) -> None:
     assert gain(draw(), quality, model) > 1
