@@ -49,7 +49,7 @@ def text() -> Pixels:
 
 
 def serif_text() -> Pixels:
-    """Return what :func:`text` does, in a font that :mod:`training.drawings` does not draw with."""
+    """Return what :func:`text` does, in a font that :mod:`training.pages` does not have."""
     return _page(_serif_font)
 
 
@@ -131,7 +131,7 @@ def tones() -> Pixels:
     ink = _dots_of(0.08 + 0.5 * across / _WIDTH, down, across, 6, 45)
     ink = np.where(down > 130, _dots_of(np.full_like(down, 0.35), down, across, 9, 15), ink)
     ink = np.where(ball, _dots_of(shine, down, across, 4, 45), ink)
-    ink |= (across < 80) & (down < 60) & ((across + down) % 20 < 2)  # a balloon of speech, hatched
+    ink |= (across < 80) & (down < 60) & ((across + down) % 20 < 2)  # hatching
     image = Image.fromarray(np.where(ink, 0, 255).astype(np.uint8))
     canvas = ImageDraw.Draw(image)
     canvas.ellipse([side * scale for side in (120, 20, 220, 120)], outline=0, width=2 * scale)

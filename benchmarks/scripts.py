@@ -13,6 +13,7 @@ import random
 import sys
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ _SEED = 2026
 _COMMON_HAN = range(0x4E00, 0x9FA6)  # Unicode's first block of Chinese characters
 
 
+@cache
 def letters(path: Path) -> list[str]:
     """Return the letters of a font's own script: what is not Latin, or Latin if nothing else is."""
     with path.open("rb") as file:

@@ -53,11 +53,11 @@ def screened(source: Luma, rng: np.random.Generator) -> Luma:
     if rng.random() < _DOTTED:
         wave = (wave + np.cos(y * np.cos(angle) - x * np.sin(angle))) / 2
     paper = wave < 2 * threshold - 1
-    print_ = np.asarray(Image.fromarray(paper.astype(np.uint8) * 255).reduce(_SCALE))
+    printed = np.asarray(Image.fromarray(paper.astype(np.uint8) * 255).reduce(_SCALE))
     if rng.random() < _FADED_SHARE:
         ink, ground = rng.integers(_MOST_FADED, size=2) * (1, -1) + (0, 255)
-        print_ = np.rint(ink + print_ * ((ground - ink) / 255)).astype(np.uint8)
-    return print_
+        printed = np.rint(ink + printed * ((ground - ink) / 255)).astype(np.uint8)
+    return printed
 
 
 def pixel_art(source: Luma, rng: np.random.Generator) -> Luma:
