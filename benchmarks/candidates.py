@@ -39,11 +39,12 @@ _DRAWN = (
     drawn_pictures.line_art,
     drawn_pictures.cartoon,
     drawn_pictures.tones,
+    drawn_pictures.fluorescence,
     drawn_pictures.bars,
     drawn_pictures.rungs,
     drawn_pictures.dots,
 )
-_DRAWN_QUALITIES = (10, 40, 75, 90)
+_DRAWN_QUALITIES = (10, 40, 75, 90, 95)
 
 
 def validation_pictures(folder: Path) -> list[Luma]:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from training import micrographs
 from training.charts import chart
 from training.drawings import draw
 from training.grounds import grating, ground
 from training.illustrations import illustrate
 from training.marks import draw_marks
+from training.micrographs import micrograph
 from training.pages import page
 from training.screens import pixel_art, screened
 
@@ -33,7 +35,7 @@ def steepest(drawing: np.ndarray) -> int:
     return int(max(np.abs(np.diff(values)).max(), np.abs(np.diff(values, axis=0)).max()))
 
 
-@pytest.mark.parametrize("kind", [draw, draw_marks, illustrate, pixel_art, screened])
+@pytest.mark.parametrize("kind", [draw, draw_marks, illustrate, micrograph, pixel_art, screened])
 def test_the_same_seed_draws_the_same_on_any_source(kind: Kind) -> None:
     source = photo()[:, :80]
     before = source.copy()
@@ -151,6 +153,24 @@ def test_pixel_art_consists_of_even_squares() -> None:
             assert side >= 2
             sides.add(side)
     assert sides >= {2, 3, 4, 5}
+
+
+def test_micrographs_have_the_noise_of_counted_photons(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of Poisson's distribution the variance is the mean: here 6.25 times as much on the right.
+    monkeypatch.setattr(micrographs, "_KINDS", (micrographs._photograph,))
+    for name in ("_MOST_READ_NOISE", "_MOST_STRAY_LIGHT", "_GAMMA_SHARE", "_NEGATIVE_SHARE"):
+        monkeypatch.setattr(micrographs, name, 0.0)
+    monkeypatch.setattr(micrographs, "_BRIGHTEST", (100.0, 100.0))
+    monkeypatch.setattr(micrographs, "_PHOTONS", (50, 500))
+    source = np.full((SIDE, 2 * SIDE), 100, np.uint8)
+    source[:, SIDE:] = 250
+    for n in range(8):
+        seen = micrograph(source, np.random.default_rng(n)).astype(float)
+        dark, bright = seen[:, : SIDE - 9].var(), seen[:, SIDE + 9 :].var()
+        assert bright / dark == pytest.approx(6.25, rel=0.1)
+        right = seen[:, SIDE + 9 :]
+        neighbours = np.corrcoef(right[:, 1:].ravel(), right[:, :-1].ravel())[0, 1]
+        assert abs(neighbours) < 0.05
 
 
 def test_charts_leave_the_settings_of_matplotlib_alone() -> None:

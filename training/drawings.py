@@ -16,6 +16,7 @@ from training.charts import chart
 from training.grounds import grating, ground
 from training.illustrations import illustrate
 from training.marks import draw_marks
+from training.micrographs import micrograph
 from training.pages import page
 from training.screens import pixel_art, screened
 
@@ -60,17 +61,18 @@ def _of_size_alone(
 
 
 _SHARES: dict[Callable[[Luma, np.random.Generator], Luma], float] = {
-    illustrate: 0.26,
-    draw_marks: 0.2,
+    illustrate: 0.23,
+    draw_marks: 0.18,
     # Nothing but a plain ground or a gradient: a white page must come back white up to its edges.
-    _of_size_alone(ground): 0.14,
-    _of_size_alone(page): 0.11,
-    screened: 0.08,
+    _of_size_alone(ground): 0.13,
+    _of_size_alone(page): 0.1,
+    micrograph: 0.1,
+    screened: 0.07,
     # Nothing but even bars: what is periodic is most easily taken for a trace.
     _of_size_alone(grating): 0.07,
-    _of_size_alone(chart): 0.07,
+    _of_size_alone(chart): 0.06,
     pixel_art: 0.04,
-    _dithered: 0.03,
+    _dithered: 0.02,
 }
 _KINDS = list(_SHARES)
 _LIMITS = np.cumsum(list(_SHARES.values()))[:-1]
