@@ -181,8 +181,8 @@ def grain() -> Pixels:
     return np.rint(slope + noise).clip(0, 255).astype(np.uint8)
 
 
-def fluorescence() -> Pixels:
-    """Return cells that glow, 30 photons a pixel where they are brightest, uint8 ``(192, 256)``.
+def fluorescence(photons: int = 30) -> Pixels:
+    """Return cells that glow, with so many photons where they are brightest, uint8 ``(192, 256)``.
 
     Discs with rims and nuclei, softened by Pillow; :mod:`training.micrographs` has other shapes.
     """
@@ -200,8 +200,8 @@ def fluorescence() -> Pixels:
             (left + side // 3, top + side // 4, left + side * 2 // 3, top + side // 2), 230
         )
     light = np.asarray(image.filter(ImageFilter.GaussianBlur(1.2))) / 230
-    photons = np.random.default_rng(0).poisson(30 * light)
-    return np.rint(photons * (255 / 42)).clip(0, 255).astype(np.uint8)
+    seen = np.random.default_rng(0).poisson(photons * light)
+    return np.rint(seen * (255 / (1.4 * photons))).clip(0, 255).astype(np.uint8)
 
 
 def _page(font: Callable[[int], _Font]) -> Pixels:

@@ -40,9 +40,9 @@ _LOGGER = logging.getLogger(__name__)
 _SIDE = 256
 _MOST_PICTURES = 64
 
-# The first convolution, which reads pixels, and a block; two blocks and the one that writes pixels,
-# whose rounding errors nothing mends. Each block less costs about a hundredth of a decibel.
-_FLOAT_AT_START, _FLOAT_AT_END = 3, 5
+# The first convolution, which reads pixels, and a block; three blocks and the one that writes
+# pixels, whose rounding errors nothing mends. Each block less costs about a hundredth of a decibel.
+_FLOAT_AT_START, _FLOAT_AT_END = 3, 7
 
 # What is beyond is clipped. With all values within the range, a few strong edges make the steps
 # coarse for all the rest; with more of them clipped, strong artifacts stay.

@@ -95,7 +95,7 @@ def test_int8_quantizes_the_inner_convolutions(
     kernels = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "Conv"}
     floats = [name for name in kernels.values() if name in {t.name for t in graph.initializer}]
     assert len(kernels) == 15  # stem, six blocks of two, down, head
-    ends = ["stem", *["encoder"] * 2, *["decoder"] * 4, "head"]
+    ends = ["stem", *["encoder"] * 2, *["decoder"] * 6, "head"]
     assert [name.split(".")[0] for name in floats] == ends
 
 
@@ -115,7 +115,7 @@ def test_eight_bits_cost_photographs_of_the_shipped_model_little(tmp_path: Path)
         lambda image: quantized.run(None, {"image": image})[0],
         pairs[1::2],
     )
-    assert cost < 0.036  # dB; 0.042 with one block less in float32 at each end
+    assert cost < 0.036  # dB; 0.040 with one block less in float32 at the end
 
 
 @pytest.mark.parametrize("bare", [False, True])

@@ -18,6 +18,7 @@ from benchmarks.drawn_pictures import (
     Pixels,
     bars,
     cartoon,
+    fluorescence,
     line_art,
     rungs,
     serif_text,
@@ -79,6 +80,13 @@ def test_drawings_come_nearer_to_the_original(
     draw: Callable[[], Pixels], quality: int, model: RestorationModel
 ) -> None:
     assert gain(draw(), quality, model) > 0.1
+
+
+@pytest.mark.parametrize("photons", [5, 30])
+def test_the_noise_of_few_photons_is_not_taken_for_what_jpeg_left(
+    photons: int, model: RestorationModel
+) -> None:
+    assert gain(fluorescence(photons), 95, model) > -0.1
 
 
 @pytest.mark.parametrize("quality", [10, 40])
