@@ -38,17 +38,7 @@ def micrograph(source: Luma, rng: np.random.Generator) -> Luma:
     Gaussian (J. B. Pawley, ed., "Handbook of Biological Confocal Microscopy", Springer, 2006,
     chapter 12).
 
-    Parameters
-    ----------
-    source
-        Luma, uint8 ``(height, width)``.
-    rng
-        Decides everything.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(height, width)``.
+    Parameters and result as of :func:`training.screens.screened`.
     """
     light = sum(_KINDS[kind](source, rng) for kind in rng.integers(len(_KINDS), size=2))
     light = gaussian_filter(light, rng.uniform(*_SHARPNESS))
