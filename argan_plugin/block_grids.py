@@ -11,8 +11,9 @@ what a grid has beyond is left of an earlier compression.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from argan_plugin import dct
@@ -106,22 +107,28 @@ def _zeros(luma: NDArray[np.float32], limit: float, most: int) -> NDArray[np.int
     cells = whole.reshape(rows, _CELL, columns, _CELL).swapaxes(1, 2)
     cells = evenly(cells[cells.var(axis=(2, 3)) > _LEAST_VARIANCE], most)
     counts = np.zeros((dct.BLOCK, dct.BLOCK), np.intp)
+    windows = _windows()
     for start in range(0, len(cells), _AT_ONCE):
-        # Of all blocks in a cell, first along the rows: (cell, row, offset, frequency).
-        along = _transformed(
-            sliding_window_view(cells[start : start + _AT_ONCE], dct.BLOCK, axis=2)
-        )
-        found = _transformed(sliding_window_view(along.transpose(0, 2, 3, 1), dct.BLOCK, axis=3))
-        counts += np.count_nonzero(np.abs(found) < limit, axis=(0, 2, 4)).T
+        # Of all blocks in a cell: (cell, row, column's offset and frequency), then for the rows.
+        along = cells[start : start + _AT_ONCE] @ windows
+        found = along.swapaxes(1, 2) @ windows
+        small = np.abs(found, out=found) < limit
+        # (cell, column's offset, its frequency, row's offset, its frequency)
+        number = small.reshape(-1, *(dct.BLOCK,) * 4).sum(axis=0, dtype=np.intp)
+        counts += number.sum(axis=(1, 3)).T
     return counts
 
 
-def _transformed(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the coefficients of rows of eight, for the first eight of the last axis but one."""
-    windows = windows[..., : dct.BLOCK, :]
-    product = windows.reshape(-1, dct.BLOCK) @ dct.BASIS.astype(np.float32).T
-    result: NDArray[np.float32] = product.reshape(windows.shape)
-    return result
+@cache
+def _windows() -> NDArray[np.float32]:
+    """Return what takes the pixels of a row of a cell to coefficients: (pixel, offset * frequency).
+
+    Of eight pixels from each of the first eight on.
+    """
+    result = np.zeros((_CELL, dct.BLOCK, dct.BLOCK), np.float32)
+    for offset in range(dct.BLOCK):
+        result[offset : offset + dct.BLOCK, offset] = dct.BASIS.T
+    return result.reshape(_CELL, -1)
 
 
 def evenly(many: NDArray[np.float32], most: int) -> NDArray[np.float32]:

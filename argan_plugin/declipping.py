@@ -148,7 +148,8 @@ def nearest_multiples(shown: Shown, multiples: NDArray[np.float32]) -> NDArray[n
         As `Shown.pixels`, but not kept to the limits.
     """
     pixels = shown.pixels
-    for turn in range(_TURNS):
+    # Where nothing was cut off, each turn would begin from what is shown.
+    for turn in range(_TURNS if shown.cut.any() else 1):
         if turn:
             shown.limit(pixels)
         numbers = dct.forward_plane(pixels)
@@ -166,9 +167,12 @@ def errors(pixels: NDArray[np.float32], shown: Shown) -> NDArray[np.float64]:
     The square root of the mean square, in grey levels; 0 if all was cut off.
     """
     known = ~shown.cut
-    squares = np.where(known, pixels - shown.pixels, 0) ** 2
-    sums = squares.reshape(dct.BLOCK, -1, dct.BLOCK).sum(axis=(0, 2), dtype=np.float64)
-    counts = np.count_nonzero(known.reshape(dct.BLOCK, -1, dct.BLOCK), axis=(0, 2))
+    squares = pixels - shown.pixels
+    squares *= squares
+    squares *= known
+    # One axis after the other, the long one first, which is several times as fast as both.
+    sums = squares.sum(axis=0).reshape(-1, dct.BLOCK).sum(axis=1, dtype=np.float64)
+    counts = known.sum(axis=0).reshape(-1, dct.BLOCK).sum(axis=1)
     result: NDArray[np.float64] = np.sqrt(sums / np.maximum(counts, 1))
     return result
 

@@ -16,6 +16,7 @@ finds and misses is measured by ``benchmarks/earlier_compression.py``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
@@ -64,6 +65,9 @@ _LEAST_DIFFERENT = 32
 
 # As if so many coefficients more lay anywhere: few of them prove nothing.
 _PRIOR = 200
+
+_LARGEST_PRODUCT = 2**18
+"""Multiplications that OpenBLAS leaves to one thread."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,15 +126,15 @@ def find_compression(
     tables = _tables()
     kept = np.zeros((dct.BLOCK**2, len(tables)))
     counted = np.zeros_like(kept)
-    frequencies = dict(zip(_FREQUENCIES, _histograms(window), strict=True))
-    for (down, across), histograms in frequencies.items():
-        steps = tables[:, down, across]
+    for (down, across), histograms in zip(_FREQUENCIES, _histograms(window), strict=True):
         own = 0 if own_steps is None else own_steps[down, across]
-        used = steps >= max(_LEAST_STEP, _LEAST_RATIO * own)
-        waves, of_step, first = _waves(down, across)
-        kept[:, used] += (histograms @ waves)[:, of_step[used]]
-        totals = histograms.cumsum(axis=1, dtype=np.float64)
-        counted[:, used] += totals[:, -1:] - totals[:, first[used] - 1]
+        used = tables[:, down, across] >= max(_LEAST_STEP, _LEAST_RATIO * own)
+        waves, first, of_quality = _waves(down, across)
+        # Larger steps are those of lower qualities: what is used comes last.
+        unused = of_quality[used].min(initial=len(first))
+        of_used = of_quality[used] - unused
+        kept[:, used] += _held_against(histograms, waves[:, unused:])[:, of_used]
+        counted[:, used] += _from(histograms, first[unused:])[:, of_used]
 
     # The most significant, in standard deviations of the sum of as many cosines of random angles.
     significance = kept / np.sqrt(counted / 2 + _PRIOR)
@@ -172,24 +176,55 @@ def _different_blocks(window: NDArray[np.float32], steps: NDArray[np.int64]) -> 
     return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
-def _histograms(window: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return, for each frequency, the sizes of its coefficients: (grids, bins).
+def _histograms(window: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield, for each frequency, the sizes of its coefficients: (grids, bins).
 
-    The coefficients of all grids at once are a convolution with the pattern of the frequency.
+    There are as many bins as the largest size needs. The coefficients of all grids at once are a
+    convolution with the pattern of the frequency, first downwards and then, turned, downwards
+    again, where the values of a window are as far apart as BLAS takes them.
     """
     basis = dct.BASIS.astype(np.float32)
+    in_bins = basis / np.float32(_BIN)
     height, width = (size - dct.BLOCK + 1 for size in window.shape)
-    grids = np.arange(height)[:, np.newaxis] % dct.BLOCK * dct.BLOCK + np.arange(width) % dct.BLOCK
-    rows = sliding_window_view(window, dct.BLOCK, axis=1)
-    along = {across: rows @ basis[across] for across in range(5)}
-    result = []
+    of_row, of_column = np.arange(height) % dct.BLOCK, np.arange(width) % dct.BLOCK
+    turned = {}
     for down, across in _FREQUENCIES:
-        coefficients = sliding_window_view(along[across], dct.BLOCK, axis=0) @ basis[down]
-        sizes = np.minimum(np.abs(coefficients) / _BIN, _BINS).astype(np.intp)
-        places = grids * (_BINS + 1) + sizes
-        counts = np.bincount(places.ravel(), minlength=dct.BLOCK**2 * (_BINS + 1))
-        # without the last: what is beyond the largest size
-        result.append(counts.reshape(dct.BLOCK**2, -1)[:, :-1].astype(np.float32))
+        if down not in turned:
+            columns = sliding_window_view(window, dct.BLOCK, axis=0) @ basis[down]
+            turned[down] = np.ascontiguousarray(columns.T)
+        sizes = sliding_window_view(turned[down], dct.BLOCK, axis=0) @ in_bins[across]
+        np.abs(sizes, out=sizes)
+        np.minimum(sizes, _BINS, out=sizes)
+        bins = int(sizes.max()) + 1
+        places = sizes.astype(np.intp)
+        places += of_row * (dct.BLOCK * bins)
+        places += of_column[:, np.newaxis] * bins
+        counts = np.bincount(places.ravel(), minlength=dct.BLOCK**2 * bins)
+        # without what is beyond the largest size
+        yield counts.reshape(dct.BLOCK**2, bins)[:, :_BINS].astype(np.float32)
+
+
+def _held_against(
+    histograms: NDArray[np.float32], waves: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the product of histograms with as many bins of the waves: (grids, steps)."""
+    waves = waves[: histograms.shape[1]]
+    # OpenBLAS sets all its threads to work on a large product, and they go on spinning after it,
+    # where the network's threads want to begin.
+    at_once = 2
+    while at_once < len(histograms) and 2 * at_once * waves.size <= _LARGEST_PRODUCT:
+        at_once *= 2
+    some = histograms.reshape(-1, at_once, histograms.shape[1])
+    return (some @ waves).reshape(len(histograms), -1)
+
+
+def _from(histograms: NDArray[np.float32], first: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return how many are in each of the ascending bins or above it: (grids, bins)."""
+    result = np.zeros((len(histograms), len(first)), np.float32)
+    there = np.count_nonzero(first < histograms.shape[1])
+    if there:
+        between = np.add.reduceat(histograms, first[:there], axis=1)
+        result[:, :there] = between[:, ::-1].cumsum(axis=1)[:, ::-1]
     return result
 
 
@@ -208,13 +243,13 @@ def _waves(
     Returns
     -------
     waves
-        cos(2 pi c / s) of shape (bins, steps), 0 for sizes c that do not count.
-    of_step
-        For each quality, which of the steps it has.
+        cos(2 pi c / s) of shape (bins, steps), 0 for sizes c that do not count; steps ascend.
     first
-        For each quality, the first bin that counts; never 0.
+        For each step, the first bin that counts.
+    of_quality
+        For each quality, which of the steps it has.
     """
-    steps, of_step = np.unique(_tables()[:, down, across], return_inverse=True)
+    steps, of_quality = np.unique(_tables()[:, down, across], return_inverse=True)
     angles = 2 * np.pi * _SIZES[:, np.newaxis] / steps
     waves = np.where(_SIZES[:, np.newaxis] > steps / 2, np.cos(angles), 0).astype(np.float32)
-    return waves, of_step, np.searchsorted(_SIZES, steps / 2)[of_step]
+    return waves, np.searchsorted(_SIZES, steps / 2), of_quality

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from training.metrics import psnr
 
 Pixels = NDArray[np.uint8]
 CUTS = [(0, 0), (3, 5), (7, 1)]
+ROOT = Path(__file__).parents[1]
 
 
 def saved(picture: Pixels, quality: int, cut: tuple[int, int] = (0, 0)) -> Pixels:
@@ -224,3 +227,25 @@ def test_steps_of_a_part_do_not_spoil_the_rest(quality: int) -> None:
     assert 10 * np.log10(255**2 / np.mean(worst.astype(float) ** 2)) > 55
     spoilt = restore(screen, steps=ijg_luma_table(quality)).astype(int) - page
     assert np.mean(spoilt[outside] ** 2) > 100 * np.mean(worst**2)
+
+
+def test_no_other_threads_are_set_to_work() -> None:
+    """OpenBLAS's go on spinning for a while, where the network's threads want to begin."""
+    code = """
+import time
+import numpy as np
+from argan_plugin.blocks import find_blocks
+from tests.jpeg_files import decoded, encoded
+from tests.textures import texture
+
+shown = decoded(encoded(texture(600, 600), quality=30)).astype(np.float32)
+find_blocks(shown)
+all_threads, this_one = time.process_time(), time.thread_time()
+for _ in range(5):
+    assert find_blocks(shown).steps is not None
+print((time.process_time() - all_threads) / (time.thread_time() - this_one))
+"""
+    shares = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert float(shares.stdout) < 1.05

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.fft import dctn
 
+from argan_plugin import block_grids, dct, traces
 from argan_plugin.jpeg import round_trip
 from argan_plugin.quantization_tables import ijg_luma_table
 from argan_plugin.traces import find_compression, middle
@@ -108,3 +110,43 @@ def test_the_middle_of_a_large_picture_is_enough() -> None:
     rows, columns = middle(*large.shape)
     assert (rows.start, columns.start) == (88, 192)
     assert find_compression(large) == find_compression(large[rows, columns])
+
+
+def test_sizes_are_those_of_the_blocks_on_each_grid() -> None:
+    # No whole numbers: theirs lie on the edges of bins, where rounding decides.
+    noise = np.random.default_rng(2).uniform(-0.5, 0.5, (90, 75))
+    pixels = round_trip(texture(90, 75), quality=60) + noise
+    found = list(traces._histograms(pixels.astype(np.float32)))
+    for down, across in np.ndindex(8, 8):
+        height, width = (size // 8 * 8 for size in pixels[down:, across:].shape)
+        blocks = dct.split(pixels[down : down + height, across : across + width])
+        coefficients = np.abs(dctn(blocks, axes=(2, 3), norm="ortho"))
+        for frequency, histograms in zip(traces._FREQUENCIES, found, strict=True):
+            edges = np.arange(histograms.shape[1] + 1) * traces._BIN
+            expected, _ = np.histogram(coefficients[..., *frequency], edges)
+            apart = (histograms[down * 8 + across] - expected).cumsum()
+            assert apart[-1] == 0
+            assert np.abs(apart).max() <= 1  # float32 may round one into the next bin
+
+
+@pytest.mark.parametrize("bins", [1, 40, 1600])
+def test_how_many_sizes_are_in_a_bin_or_above(bins: int) -> None:
+    rng = np.random.default_rng(0)
+    histograms = rng.integers(0, 5, (64, bins)).astype(np.float32)
+    first = np.array([4, 6, 31, 700])
+    expected = np.stack([histograms[:, start:].sum(axis=1) for start in first], axis=1)
+    np.testing.assert_array_equal(traces._from(histograms, first), expected)
+    waves = rng.normal(size=(1600, 53)).astype(np.float32)
+    product = traces._held_against(histograms, waves)
+    np.testing.assert_allclose(product, histograms @ waves[:bins], rtol=1e-4, atol=1e-2)
+
+
+def test_coefficients_next_to_zero_are_those_of_the_blocks_on_each_grid() -> None:
+    # One cell, all of whose blocks are looked at: 8 by 8 places and the last row and column.
+    cell = texture(16, 16).astype(np.float32)
+    expected = np.zeros((8, 8), int)
+    for down, across in np.ndindex(8, 8):
+        block = dctn(cell[down : down + 8, across : across + 8].astype(float), norm="ortho")
+        expected[down, across] = np.count_nonzero(np.abs(block) < 3)
+    assert expected.min() > 0
+    np.testing.assert_array_equal(block_grids._zeros(cell, 3, 1), expected)
