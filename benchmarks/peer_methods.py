@@ -29,13 +29,15 @@ class MissingProgramError(Exception):
     """A program that is not installed."""
 
 
-def _argan(device: Device) -> Callable[[Luma, int, Path], Work]:
+def _argan(
+    device: Device, grid: tuple[int, int] | None = None
+) -> Callable[[Luma, int, Path], Work]:
     def prepare(image: Luma, threads: int, _folder: Path) -> Work:
         try:
             model = argan_plugin.RestorationModel(device=device, threads=threads)
         except argan_plugin.DeviceError as error:
             raise MissingProgramError(str(error)) from error
-        return lambda: argan_plugin.restore(image, model=model)
+        return lambda: argan_plugin.restore(image, model=model, grid=grid)
 
     return prepare
 
@@ -124,6 +126,8 @@ def _program(*command: str) -> Callable[[Luma, int, Path], Work]:
 
 METHODS: dict[str, Callable[[Luma, int, Path], Work]] = {
     "ARGAN, ONNX Runtime": _argan("cpu"),
+    # Blocks are not looked for: the network and the tiles alone, as of the networks below.
+    "the same, grid given": _argan("cpu", (0, 0)),
     "ARGAN, OpenVINO": _argan("openvino"),
     "ARGAN, torch": _torch,
     "AR-CNN": _network(ARCNN),

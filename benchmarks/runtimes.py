@@ -9,6 +9,7 @@ folder in ``$NODE_MODULES``; for its row in a browser also selenium, Chromium an
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import json
 import math
@@ -125,12 +126,15 @@ def seconds_per_megapixel(run: Run, image: Image) -> float:
 
 
 def _version(package: str) -> str:
-    """Return the version of a Python or, in ``$NODE_MODULES``, an npm package."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        manifest = Path(os.environ.get("NODE_MODULES", "node_modules"), package, "package.json")
-        return str(json.loads(manifest.read_text())["version"]) if manifest.is_file() else "-"
+    """Return the version of a Python or, in ``$NODE_MODULES``, an npm package.
+
+    ONNX Runtime's has another name where it can use a GPU.
+    """
+    for name in (package, f"{package}-gpu"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    manifest = Path(os.environ.get("NODE_MODULES", "node_modules"), package, "package.json")
+    return str(json.loads(manifest.read_text())["version"]) if manifest.is_file() else "-"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
