@@ -25,9 +25,6 @@ from argan_plugin.weights import check_shipped, find_model
 
 _PROBE = (1, 1, 64, 64)
 
-_SHAPES_KNOWN = 32
-"""How many shapes of images a model knows to be allowed: to find out takes 2 ms each."""
-
 # Of the memory that a GPU has free, what tensors may take; the rest is for cuDNN's workspaces and
 # what lies between. Half is a guess: no GPU was at hand.
 _SHARE_OF_GPU = 0.5
@@ -118,10 +115,8 @@ class RestorationModel:
         check_shipped(self.path, self._data)
         try:
             self.info = inspect_model(self._data)
-            self._numbers_of = functools.lru_cache(maxsize=_SHAPES_KNOWN)(
-                ModelGraph(self._data, self.info.size_multiple).check
-            )
-            self._numbers_of(_PROBE)  # before ONNX Runtime computes with the constants
+            self._graph = ModelGraph(self._data, self.info.size_multiple)
+            self._graph.check(_PROBE)  # before ONNX Runtime computes with the constants
             self._session: Session | None = open_session(self._data, device=device, threads=threads)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
@@ -236,7 +231,7 @@ class RestorationModel:
     def _numbers_held(self, shape: tuple[int, ...]) -> int:
         """Return how many numbers a run holds at once, or raise ModelError if it must not be."""
         try:
-            return self._numbers_of(shape)
+            return self._graph.check(shape)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
 

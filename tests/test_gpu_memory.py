@@ -151,7 +151,7 @@ def test_batches_are_as_large_as_half_of_the_free_memory(
         return RestorationModel(tiny_model_path, device=device).images_at_once(1000, 1000)
 
     model = RestorationModel(tiny_model_path)
-    one = 4 * model._numbers_of((1, 1, 1000, 1000))
+    one = 4 * model._graph.check((1, 1, 1000, 1000))
     assert one > 8_000_000, "input and output at the least"
     assert [at_once(free) for free in (0, 2 * one, 6 * one + 1, 6 * one - 1)] == [1, 1, 3, 2]
     assert at_once(10**15) == 10, "memory of the CPU is bounded, too"
