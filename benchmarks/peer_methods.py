@@ -127,7 +127,7 @@ def _program(*command: str) -> Callable[[Luma, int, Path], Work]:
 METHODS: dict[str, Callable[[Luma, int, Path], Work]] = {
     "ARGAN, ONNX Runtime": _argan("cpu"),
     # Blocks are not looked for: the network and the tiles alone, as of the networks below.
-    "the same, grid given": _argan("cpu", (0, 0)),
+    "ARGAN, ONNX Runtime, grid given": _argan("cpu", (0, 0)),
     "ARGAN, OpenVINO": _argan("openvino"),
     "ARGAN, torch": _torch,
     "AR-CNN": _network(ARCNN),
