@@ -31,7 +31,7 @@ from training.checkpoint import CheckpointError, load_weights
 from training.evaluate import Restorer, open_restorer, score_pictures
 from training.full_image import FullImage
 from training.pictures import PictureFolderError, find_pictures
-from training.validation import QUALITIES, restore_luma
+from training.validation import QUALITIES, restore_judged
 
 HEADER = (
     "| options | MB | s/megapixel | "
@@ -118,7 +118,7 @@ def restorer_of(path: Path, form: GraphForm, size_multiple: int, threads: int) -
     runner: nn.Module = _Runner(open_onnxruntime(path, threads))
     if form.bare:
         runner = FullImage(runner, size_multiple)
-    return lambda image: restore_luma(runner, image, torch.device("cpu"))
+    return lambda image: restore_judged(runner, image, torch.device("cpu"))
 
 
 def measure(

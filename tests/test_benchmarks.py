@@ -22,7 +22,7 @@ from training.full_image import FullImage
 from training.generator import UNet, UNetConfig
 from training.metrics import psnr
 from training.recipes import smoke
-from training.validation import restore_luma
+from training.validation import restore_judged
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_table_of_variants(
     for path in originals.iterdir():
         original = np.asarray(Image.open(path))
         compressed = round_trip(original, quality=10)
-        scores.append(psnr(restore_luma(full, compressed, torch.device("cpu")), original))
+        scores.append(psnr(restore_judged(full, compressed, torch.device("cpu")), original))
     assert default.psnr[0] == pytest.approx(np.mean(scores), abs=0.01)
 
 

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from argan_plugin.jpeg import round_trip
 from training.config import DegradationConfig
-from training.degradation import MARGIN, degrade, source_size
+from training.degradation import degrade, margin, source_size
 
 SIZE = 64
 
@@ -23,7 +23,7 @@ def photo(side: int, seed: int = 0) -> np.ndarray:
 
 
 def pairs(config: DegradationConfig, number: int = 40) -> list[tuple[np.ndarray, np.ndarray]]:
-    source = photo(source_size(SIZE, config))
+    source = photo(source_size(SIZE, config, 1))
     return [degrade(source, SIZE, config, np.random.default_rng(n)) for n in range(number)]
 
 
@@ -41,7 +41,7 @@ def test_clean_pairs_are_equal() -> None:
 
 def test_one_compression_is_what_pillow_makes_of_the_source() -> None:
     config = DegradationConfig(quality=(20, 20))
-    source = photo(source_size(SIZE, config))
+    source = photo(source_size(SIZE, config, 1))
     whole = round_trip(source[: SIZE + 8, : SIZE + 8], quality=20)
     compressed, pristine = degrade(source, SIZE, config, np.random.default_rng(3))
     places = [
@@ -64,7 +64,7 @@ def test_aligned_patches_lie_on_the_grid_of_their_compression() -> None:
 
 def test_patches_lie_at_every_offset_to_the_grid() -> None:
     config = DegradationConfig(quality=(10, 10))
-    source = photo(source_size(SIZE, config))
+    source = photo(source_size(SIZE, config, 1))
     corners = {
         degrade(source, SIZE, config, np.random.default_rng(n))[1][0, :4].tobytes()
         for n in range(600)
@@ -83,14 +83,14 @@ def test_low_qualities_come_more_often() -> None:
 
 def test_studio_range_stays_in_16_to_235() -> None:
     config = DegradationConfig(clean=1.0, studio_range=1.0)
-    extremes = np.tile(np.array([[0, 255]], np.uint8), (SIZE + MARGIN, SIZE))
+    extremes = np.tile(np.array([[0, 255]], np.uint8), (SIZE + margin(1), SIZE))
     pristine = degrade(extremes, SIZE, config, np.random.default_rng(0))[1]
     assert (pristine.min(), pristine.max()) == (16, 235)
 
 
 def test_drawings_have_flat_grounds_and_hard_edges() -> None:
     config = DegradationConfig(clean=1.0, drawings=1.0)
-    source = photo(source_size(SIZE, config))
+    source = photo(source_size(SIZE, config, 1))
     patches = [degrade(source, SIZE, config, np.random.default_rng(n))[1] for n in range(60)]
     # of the photograph itself no patch has a flat row, or a step of 100 levels
     flat = sum((np.ptp(patch, axis=1) == 0).any() for patch in patches)
@@ -120,7 +120,7 @@ def test_drawings_are_saved_at_any_quality_alike() -> None:
 
 
 def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:
-    source = photo(SIZE + MARGIN)
+    source = photo(SIZE + margin(1))
     compressed, _ = degrade(source, SIZE, DegradationConfig(resized=1.0), np.random.default_rng(0))
     assert compressed.shape == (SIZE, SIZE)
 

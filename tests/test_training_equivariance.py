@@ -16,7 +16,7 @@ from training.config import TrainingConfig
 from training.equivariance import ORIENTATIONS, keep_tied, tie
 from training.generator import UNet, UNetConfig
 from training.interpolation import interpolate
-from training.paper_networks import PaperGeneratorConfig
+from training.paper_networks import PaperGenerator, PaperGeneratorConfig
 from training.recipes import smoke
 from training.train import train
 
@@ -47,9 +47,9 @@ def orientations(image: Tensor) -> list[Tensor]:
     return turned + [picture.flip(3) for picture in turned]
 
 
-def assert_equivariant(made: nn.Module) -> None:
+def assert_equivariant(made: UNet | PaperGenerator) -> None:
     """Hold what ``made`` makes of turned noise against its result, turned."""
-    image = torch.rand(1, 1, 48, 48, generator=torch.Generator().manual_seed(1))
+    image = torch.rand(1, made.planes, 48, 48, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = orientations(made(image))
         found = [made(turned) for turned in orientations(image)]
@@ -59,8 +59,9 @@ def assert_equivariant(made: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
-def test_turned_pictures_give_turned_results(stride: int) -> None:
-    assert_equivariant(network(replace(SHAPE, stem_stride=stride)))
+@pytest.mark.parametrize("planes", [1, 3])
+def test_turned_pictures_give_turned_results(stride: int, planes: int) -> None:
+    assert_equivariant(network(replace(SHAPE, stem_stride=stride, planes=planes)))
 
 
 def test_free_weights_do_not() -> None:

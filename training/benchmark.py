@@ -15,6 +15,7 @@ from training.config import TrainingConfig
 from training.datasets import PatchBatches, smallest_side
 from training.launch import Machine, launch, make_player, patch_batches
 from training.pictures import build_store, open_store
+from training.planes import COLOURED
 from training.steps import (
     Player,
     build_discriminator,
@@ -57,8 +58,10 @@ def benchmark(
         judge = build_discriminator(config.adversarial)
         discriminator = make_player(fabric, judge, config.adversarial.optimizer)
     with tempfile.TemporaryDirectory() as folder:
-        build_store(images, Path(folder, "pictures.luma"), smallest_side(config))
-        store = open_store(Path(folder, "pictures.luma"))
+        pictures = Path(folder, "pictures.luma")
+        in_colour = config.generator.planes == COLOURED
+        build_store(images, pictures, smallest_side(config), colour=in_colour)
+        store = open_store(pictures)
         numbers = range(len(store))
         start = time.perf_counter()
         PatchBatches(store, numbers, config, 0, 1)[0]

@@ -233,6 +233,13 @@ class TrainingConfig:
             raise ValueError(
                 f"precision: expected '32-true', 'bf16-mixed' or '16-mixed', got {self.precision!r}"
             )
+        if self.generator.planes > 1 and (
+            self.structure_weight or self.adversarial or self.pixel_loss == "log_l2_blocks"
+        ):
+            raise ValueError(
+                "generator.planes: expected 1 with an adversary, a structure loss or "
+                f"log_l2_blocks, which look at luma, got {self.generator.planes}"
+            )
         if self.equivariant:
             check_groups(self.generator)
         _check_share("busier", self.busier)

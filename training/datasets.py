@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.config import TrainingConfig
-from training.degradation import MARGIN, Luma, degrade, source_size
+from training.degradation import Pixels, degrade, margin, source_size
 from training.pictures import PictureStore
 
 _SMALLEST_REDUCTION = 0.5
@@ -31,7 +31,8 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
     Every patch has a random generator of its own, seeded by the run's seed and the patch's number:
     a resumed run, or one on another number of processes or workers, sees the same patches.
 
-    Items are ``compressed, pristine``: uint8 ``(batch, 1, patch_size, patch_size)``.
+    Items are ``compressed, pristine``: uint8 ``(batch, planes, patch_size, patch_size)``, luma or
+    R, G and B.
     """
 
     def __init__(
@@ -54,15 +55,18 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, iteration: int) -> tuple[Tensor, Tensor]:
         size = self.config.patch_size
-        compressed = np.empty((self.share, 1, size, size), np.uint8)
+        compressed = np.empty((self.share, self.config.generator.planes, size, size), np.uint8)
         pristine = np.empty_like(compressed)
         first = iteration * self.config.batch_size + self.rank * self.share
         for place in range(self.share):
             rng = np.random.default_rng((self.config.seed, first + place))
-            compressed[place, 0], pristine[place, 0] = self._patch(rng)
+            patches = self._patch(rng)
+            compressed[place], pristine[place] = (
+                patch.reshape(size, size, -1).transpose(2, 0, 1) for patch in patches
+            )
         return torch.from_numpy(compressed), torch.from_numpy(pristine)
 
-    def _patch(self, rng: np.random.Generator) -> tuple[Luma, Luma]:
+    def _patch(self, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         # Every pixel of every picture is as likely as any other.
         number = min(int(np.searchsorted(self.choice, rng.random())), len(self.pictures) - 1)
         picture, config = self.pictures[number], self.config
@@ -74,42 +78,44 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
             source = _sharpened(source, rng)
         return degrade(source, config.patch_size, config.degradation, rng)
 
-    def _source(self, picture: Luma, rng: np.random.Generator) -> Luma:
-        side = source_size(self.config.patch_size, self.config.degradation)
+    def _source(self, picture: Pixels, rng: np.random.Generator) -> Pixels:
+        config, (rows, columns) = self.config, picture.shape[:2]
+        side = source_size(config.patch_size, config.degradation, config.generator.planes)
         share, cut, how = rng.random(), side, Image.Resampling.LANCZOS
-        if share < self.config.reduced:
+        if share < config.reduced:
             cut = round(side / rng.uniform(_SMALLEST_REDUCTION, 1))
-            cut = max(side, min(cut, *picture.shape))
-        elif share < self.config.reduced + self.config.enlarged:
-            cut = min(round(side / rng.uniform(1, _LARGEST_ENLARGEMENT)), *picture.shape)
+            cut = max(side, min(cut, rows, columns))
+        elif share < config.reduced + config.enlarged:
+            cut = min(round(side / rng.uniform(1, _LARGEST_ENLARGEMENT)), rows, columns)
             how = _ENLARGED_BY[rng.integers(len(_ENLARGED_BY))]
-        height, width = (min(cut, s) for s in picture.shape)
-        top = int(rng.integers(picture.shape[0] - height + 1))
-        left = int(rng.integers(picture.shape[1] - width + 1))
+        height, width = min(cut, rows), min(cut, columns)
+        top = int(rng.integers(rows - height + 1))
+        left = int(rng.integers(columns - width + 1))
         source = picture[top : top + height, left : left + width]
         if cut == side:
             return source
         return np.asarray(Image.fromarray(source).resize((side, side), how))
 
 
-def _detail(image: Luma) -> float:
+def _detail(image: Pixels) -> float:
     """Return the mean squared difference of neighbours, which compression loses first."""
     values = image.astype(np.float32)
-    return float(np.square(np.diff(values)).mean() + np.square(np.diff(values, axis=0)).mean())
+    across, down = (np.square(np.diff(values, axis=axis)).mean() for axis in (1, 0))
+    return float(across + down)
 
 
-def _turned(image: Luma, which: int) -> Luma:
+def _turned(image: Pixels, which: int) -> Pixels:
     """Return one of the eight flips and quarter turns."""
     if which & 1:
         image = image[::-1]
     if which & 2:
         image = image[:, ::-1]
     if which & 4:
-        image = image.T
+        image = image.swapaxes(0, 1)
     return np.ascontiguousarray(image)
 
 
-def _sharpened(image: Luma, rng: np.random.Generator) -> Luma:
+def _sharpened(image: Pixels, rng: np.random.Generator) -> Pixels:
     """Return ``image`` behind an unsharp mask of random radius and strength."""
     radius, percent = (rng.uniform(*limits) for limits in _SHARPENED_BY)
     mask = ImageFilter.UnsharpMask(radius, round(percent), threshold=0)
@@ -118,18 +124,19 @@ def _sharpened(image: Luma, rng: np.random.Generator) -> Luma:
 
 def smallest_side(config: TrainingConfig) -> int:
     """Return the side, in pixels, that a picture needs."""
-    return config.patch_size + MARGIN
+    return config.patch_size + margin(config.generator.planes)
 
 
 def validation_crops(
-    store: PictureStore | Sequence[Luma],
+    store: PictureStore | Sequence[Pixels],
     numbers: Sequence[int],
     side: int = 256,
     most: int = 24,
-) -> Iterator[Luma]:
+) -> Iterator[Pixels]:
     """Yield the centres of at most ``most`` pictures, sides multiples of 16."""
     for number in numbers[:: max(1, -(-len(numbers) // most))]:
         picture = store[number]
-        height, width = (min(side, s) // 16 * 16 for s in picture.shape)
-        top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+        rows, columns = picture.shape[:2]
+        height, width = (min(side, s) // 16 * 16 for s in (rows, columns))
+        top, left = (rows - height) // 2, (columns - width) // 2
         yield np.ascontiguousarray(picture[top : top + height, left : left + width])

@@ -1,4 +1,4 @@
-"""Compressed luma from pristine luma, by real JPEG encoding.
+"""Compressed pictures from pristine ones, by real JPEG encoding: of luma, or in colour.
 
 What happens to pictures outside the laboratory, each with a share of its own in
 :class:`~training.config.DegradationConfig`: one compression; two, on shifted 8x8 grids; a resize
@@ -14,18 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from argan_plugin.jpeg import round_trip
+from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.quantization_tables import ijg_luma_table
 from training.config import DegradationConfig
 from training.drawings import draw
+from training.planes import COLOURED, grey
 
 Luma = NDArray[np.uint8]
+
+Pixels = NDArray[np.uint8]
+"""Luma ``(height, width)``, or colours ``(height, width, 3)``."""
 
 DCT_BLOCK = 8
 """Side of JPEG's blocks, in pixels."""
 
-MARGIN = 2 * DCT_BLOCK
-"""Pixels by which a source crop must exceed the patch, to shift the grids of two compressions."""
+_BLOCKS = {1: DCT_BLOCK, COLOURED: 2 * DCT_BLOCK}  # by the number of planes
 
 LARGEST_REDUCTION = 0.6
 """Smallest factor of the resize between two compressions."""
@@ -34,6 +37,13 @@ _FIRST_QUALITY = (20, 96)
 _LARGEST_ENLARGEMENT = 1.4
 _ALIGNED_SHARE = 0.3  # re-saved without a crop, the second grid is the first
 _RESAMPLING = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+
+# How files store chroma, a guess at what people have: libjpeg's default in most, cameras and
+# image editors the others.
+_SUBSAMPLING: tuple[Subsampling, ...] = ("4:2:0", "4:4:4", "4:2:2")
+_SUBSAMPLING_SHARES = (0.7, 0.2, 0.1)
+_COLOURLESS_SHARE = 0.05  # grey must stay grey
+_COLOURLESS_DRAWINGS = 0.3  # black on white
 
 # N. Robidoux's table, made for ImageMagick and mozjpeg's default (its jcparam.c, index 3).
 _ROBIDOUX_TABLE = (
@@ -54,32 +64,33 @@ _CORNERS = np.log(
 
 
 def degrade(
-    source: Luma, patch_size: int, config: DegradationConfig, rng: np.random.Generator
-) -> tuple[Luma, Luma]:
+    source: Pixels, patch_size: int, config: DegradationConfig, rng: np.random.Generator
+) -> tuple[Pixels, Pixels]:
     """Cut a patch from ``source`` and compress it.
 
     Parameters
     ----------
     source
-        Pristine luma, uint8 ``(height, width)``, full range 0..255, sides of at least
-        ``patch_size + MARGIN``. Larger sides are needed for resizing; see
-        :func:`source_size`.
+        Pristine luma or colours, uint8, full range 0..255, sides of at least ``patch_size`` and
+        :func:`margin`. Larger sides are needed for resizing; see :func:`source_size`.
     patch_size
         Side of the patches returned, a multiple of 8.
 
     Returns
     -------
     compressed, pristine
-        uint8 ``(patch_size, patch_size)`` each, of the same place, at any offset to the 8x8 grid.
+        uint8, ``patch_size`` each way, of the same place, at any offset to the grid of the blocks.
     """
     if config.drawings and rng.random() < config.drawings:
-        source = draw(source, rng)
+        source = _drawn(source, rng)
         config = replace(config, clean=config.clean_drawings, low_quality_bias=1.0)
+    elif source.ndim == COLOURED and rng.random() < _COLOURLESS_SHARE:
+        source = _colourless(grey(source))
     if rng.random() < config.studio_range:
         source = np.rint(16 + source * np.float32(219 / 255)).astype(np.uint8)
     kind = rng.random()
     if kind < config.clean:
-        patch = _cut(source, patch_size, _offset(rng))
+        patch = _cut(source, patch_size, _offset(source, rng))
         return patch, patch
     kind -= config.clean
     if kind < config.recompressed:
@@ -87,34 +98,61 @@ def degrade(
     kind -= config.recompressed
     if kind < config.resized:
         return _resized(source, patch_size, config, rng)
-    pristine = _cut(source, patch_size + DCT_BLOCK, (0, 0))
+    pristine = _cut(source, patch_size + _block(source), (0, 0))
     return _compress_and_cut(pristine, pristine, patch_size, config, rng)
 
 
-def source_size(patch_size: int, config: DegradationConfig) -> int:
+def margin(planes: int) -> int:
+    """Return by how many pixels a crop must exceed the patch, to shift two compressions' grids."""
+    return 2 * _BLOCKS[planes]
+
+
+def source_size(patch_size: int, config: DegradationConfig, planes: int) -> int:
     """Return the side of the crop that :func:`degrade` wants for a patch."""
-    size = patch_size + MARGIN
+    size = patch_size + margin(planes)
     return int(np.ceil(size / LARGEST_REDUCTION)) if config.resized else size
 
 
+def _drawn(source: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return a drawing; in colour, each of its greys has one, most often."""
+    drawing = draw(grey(source), rng)
+    if source.ndim == 2:
+        return drawing
+    if rng.random() < _COLOURLESS_DRAWINGS:
+        return _colourless(drawing)
+    greys = np.array([0, *np.sort(rng.choice(np.arange(1, 255), 3, replace=False)), 255])
+    colours = rng.integers(0, 256, (len(greys), COLOURED))
+    levels = np.arange(256)
+    palette = np.stack([np.interp(levels, greys, channel) for channel in colours.T], axis=1)
+    coloured: Pixels = np.rint(palette).astype(np.uint8)[drawing]
+    return coloured
+
+
+def _colourless(luma: Luma) -> Pixels:
+    """Return a picture in colour that shows none."""
+    return np.repeat(luma[..., np.newaxis], COLOURED, axis=2)
+
+
 def _recompressed(
-    source: Luma, patch_size: int, config: DegradationConfig, rng: np.random.Generator
-) -> tuple[Luma, Luma]:
-    pristine = _cut(source, patch_size + MARGIN, (0, 0))
+    source: Pixels, patch_size: int, config: DegradationConfig, rng: np.random.Generator
+) -> tuple[Pixels, Pixels]:
+    block = _block(source)
+    pristine = _cut(source, patch_size + 2 * block, (0, 0))
     once = _compress(pristine, int(rng.integers(*_FIRST_QUALITY)), config, rng)
-    shift = (0, 0) if rng.random() < _ALIGNED_SHARE else _offset(rng)
-    once, pristine = (_cut(image, patch_size + DCT_BLOCK, shift) for image in (once, pristine))
+    shift = (0, 0) if rng.random() < _ALIGNED_SHARE else _offset(source, rng)
+    once, pristine = (_cut(image, patch_size + block, shift) for image in (once, pristine))
     return _compress_and_cut(once, pristine, patch_size, config, rng)
 
 
 def _resized(
-    source: Luma, patch_size: int, config: DegradationConfig, rng: np.random.Generator
-) -> tuple[Luma, Luma]:
-    target = patch_size + DCT_BLOCK
+    source: Pixels, patch_size: int, config: DegradationConfig, rng: np.random.Generator
+) -> tuple[Pixels, Pixels]:
+    target = patch_size + _block(source)
     # A small picture limits the reduction.
-    smallest = max(target / min(source.shape), LARGEST_REDUCTION)
+    shorter = min(source.shape[:2])
+    smallest = max(target / shorter, LARGEST_REDUCTION)
     factor = np.exp(rng.uniform(np.log(smallest), np.log(max(smallest, _LARGEST_ENLARGEMENT))))
-    side = min(round(target / factor), *source.shape)
+    side = min(round(target / factor), shorter)
     pristine = _cut(source, side, (0, 0))
     once = _compress(pristine, int(rng.integers(*_FIRST_QUALITY)), config, rng)
     resampling = _RESAMPLING[rng.integers(len(_RESAMPLING))]
@@ -126,26 +164,31 @@ def _resized(
 
 
 def _compress_and_cut(
-    image: Luma,
-    pristine: Luma,
+    image: Pixels,
+    pristine: Pixels,
     patch_size: int,
     config: DegradationConfig,
     rng: np.random.Generator,
-) -> tuple[Luma, Luma]:
+) -> tuple[Pixels, Pixels]:
     """Compress ``image`` and cut a patch out of it and ``pristine``."""
     low, high = config.quality
     quality = round(low + (high - low) * rng.random() ** config.low_quality_bias)
-    offset = (0, 0) if rng.random() < config.aligned else _offset(rng)
+    offset = (0, 0) if rng.random() < config.aligned else _offset(image, rng)
     compressed = _compress(image, quality, config, rng)
     return _cut(compressed, patch_size, offset), _cut(pristine, patch_size, offset)
 
 
 def _compress(
-    image: Luma, quality: int, config: DegradationConfig, rng: np.random.Generator
-) -> Luma:
+    image: Pixels, quality: int, config: DegradationConfig, rng: np.random.Generator
+) -> Pixels:
+    subsampling = _SUBSAMPLING[0]  # which luma has none of
+    coloured = image.ndim == COLOURED
+    if coloured:
+        subsampling = _SUBSAMPLING[int(rng.choice(len(_SUBSAMPLING), p=_SUBSAMPLING_SHARES))]
     if rng.random() < config.other_tables:
-        return round_trip(image, qtables=[_other_table(quality, rng)])
-    return round_trip(image, quality=quality)
+        tables = [_other_table(quality, rng) for _ in range(2 if coloured else 1)]
+        return round_trip(image, qtables=tables, subsampling=subsampling)
+    return round_trip(image, quality=quality, subsampling=subsampling)
 
 
 def _other_table(quality: int, rng: np.random.Generator) -> Sequence[int]:
@@ -156,11 +199,16 @@ def _other_table(quality: int, rng: np.random.Generator) -> Sequence[int]:
     return steps
 
 
-def _offset(rng: np.random.Generator) -> tuple[int, int]:
-    top, left = rng.integers(DCT_BLOCK, size=2).tolist()
+def _block(image: Pixels) -> int:
+    """Return the side of the largest blocks, in pixels: those of chroma at half the size."""
+    return _BLOCKS[1 if image.ndim == 2 else COLOURED]
+
+
+def _offset(image: Pixels, rng: np.random.Generator) -> tuple[int, int]:
+    top, left = rng.integers(_block(image), size=2).tolist()
     return top, left
 
 
-def _cut(image: Luma, side: int, offset: tuple[int, int]) -> Luma:
+def _cut(image: Pixels, side: int, offset: tuple[int, int]) -> Pixels:
     top, left = offset
     return image[top : top + side, left : left + side]

@@ -105,14 +105,16 @@ class _Ties:
 
 def _all_ties(network: UNet) -> Iterator[tuple[Tensor, _Ties]]:
     """Yield all weights and biases of ``network`` with what is tied in them."""
-    stride = network.config.stem_stride
-    still = torch.zeros(ORIENTATIONS, 1, dtype=torch.long)  # one channel, of grey values
+    stride, planes = network.config.stem_stride, network.planes
+    still = torch.arange(planes).expand(ORIENTATIONS, -1)
+    # The head's channels are the pixels of a square, plane by plane; a pixel shuffle puts them
+    # there.
+    pixels = torch.cat([_places(stride) + plane * stride**2 for plane in range(planes)], dim=1)
     for module in network.modules():
         if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             continue
         given = still if module is network.stem else _channels(module.in_channels)
-        # The head's channels are the pixels of a square, which the pixel shuffle puts there.
-        made = _places(stride) if module is network.head else _channels(module.out_channels)
+        made = pixels if module is network.head else _channels(module.out_channels)
         ends = (given, made) if isinstance(module, nn.ConvTranspose2d) else (made, given)
         yield module.weight, _Ties(*ends, _places(module.kernel_size[0]))
         assert module.bias is not None

@@ -30,7 +30,7 @@ from training.checkpoint import load_weights
 from training.full_image import FullImage
 from training.pictures import PictureFolderError, find_pictures
 from training.published import PUBLISHED
-from training.validation import QUALITIES, restore_luma
+from training.validation import QUALITIES, restore_judged
 
 Luma = NDArray[np.uint8]
 Restorer = Callable[[Luma], Luma]
@@ -97,7 +97,7 @@ def open_restorer(model: str | Path) -> Restorer:
     if Path(model).suffix == ".safetensors":
         network = load_weights(Path(model)).network()
         full = FullImage(network, network.size_multiple)
-        return lambda image: restore_luma(full, image, torch.device("cpu"))
+        return lambda image: restore_judged(full, image, torch.device("cpu"))
     session = RestorationModel(model, device="cpu")  # float32, the same on every machine
     return lambda image: restore(image, model=session, grid=(0, 0))
 

@@ -31,6 +31,9 @@ class UNetConfig:
 
     kind: ClassVar[str] = "unet"
 
+    planes: int = 1
+    """Planes of the image: 1 is luma, 3 are Y, Cb and Cr, of which the last two are restored."""
+
     widths: tuple[int, ...] = (32, 64, 96)
     """Channels of each level, finest first."""
 
@@ -51,6 +54,8 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         """Check that the lists fit together."""
+        if self.planes not in (1, 3):
+            raise ValueError(f"planes: expected 1 or 3, got {self.planes}")
         levels = len(self.widths)
         if levels < 1 or min(self.widths) < 1:
             raise ValueError(f"widths: expected at least one positive number, got {self.widths}")
@@ -103,10 +108,11 @@ def _blocks(number: int, width: int, inner_width: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Residual U-Net on luma.
+    """Residual U-Net on luma, or on luma and chroma.
 
-    Maps ``(batch, 1, height, width)`` in [0, 1] to the same shape; height and width are multiples
-    of :attr:`size_multiple`. The output is not clipped.
+    Maps ``(batch, planes, height, width)`` in [0, 1] to the same shape; height and width are
+    multiples of :attr:`size_multiple`. The output is not clipped. Of three planes the first, which
+    is judged by nothing, stays as it is: its part of the head begins as zero and never moves.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -115,7 +121,7 @@ class UNet(nn.Module):
         widths, stride = config.widths, config.stem_stride
         inner_widths = config.block_widths or widths
         # A 3x3 convolution on pixel-unshuffled input, written as the one convolution it is.
-        self.stem = nn.Conv2d(1, widths[0], 3 * stride, stride=stride, padding=stride)
+        self.stem = nn.Conv2d(config.planes, widths[0], 3 * stride, stride=stride, padding=stride)
         self.encoder = nn.ModuleList(map(_blocks, config.encoder_blocks, widths, inner_widths))
         self.down = nn.ModuleList(
             nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in pairwise(widths)
@@ -125,11 +131,16 @@ class UNet(nn.Module):
             nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in pairwise(widths)
         )
         self.decoder = nn.ModuleList(map(_blocks, config.decoder_blocks, widths, inner_widths))
-        self.head = nn.Conv2d(widths[0], stride * stride, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], config.planes * stride * stride, 3, padding=1)
         # Training starts at the identity, with the PSNR of the JPEG itself.
         nn.init.zeros_(self.head.weight)
         assert self.head.bias is not None
         nn.init.zeros_(self.head.bias)
+
+    @property
+    def planes(self) -> int:
+        """Planes of the image."""
+        return self.config.planes
 
     @property
     def size_multiple(self) -> int:

@@ -18,6 +18,7 @@ from training.datasets import PatchBatches
 from training.generator import ResidualBlock, UNetConfig
 from training.muon import Muon, inner_convolutions
 from training.pictures import PictureStore
+from training.planes import to_planes
 from training.steps import Player
 from training.winograd import CHANNEL_MULTIPLE, SIZE_MULTIPLE, build
 
@@ -125,7 +126,10 @@ def patch_batches(
     iteration: int,
     workers: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield ``compressed, pristine`` on the device, float32 in [0, 1], from ``iteration`` on."""
+    """Yield ``compressed, pristine`` on the device, from ``iteration`` on.
+
+    Both are what :func:`training.planes.to_planes` gives: float32 in [0, 1].
+    """
     dataset = PatchBatches(store, numbers, config, fabric.global_rank, fabric.world_size)
     loader = DataLoader(
         dataset,
@@ -136,7 +140,7 @@ def patch_batches(
         worker_init_fn=_ignore_interrupt,
     )
     for compressed, pristine in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
-        yield compressed.float() / 255, pristine.float() / 255
+        yield to_planes(compressed), to_planes(pristine)
 
 
 def _ignore_interrupt(_worker: int) -> None:

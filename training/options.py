@@ -7,7 +7,7 @@ from pathlib import Path
 
 # The keys of training.recipes.RECIPES and training.evaluate.METRICS, here so that --help need not
 # import torch; a test compares them.
-RECIPES = ("paper", "fidelity", "texture", "smoke")
+RECIPES = ("paper", "fidelity", "texture", "chroma", "smoke")
 METRICS = ("psnr", "ssim", "ssim-8x8", "psnr-b", "ssimulacra2")
 
 

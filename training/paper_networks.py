@@ -32,6 +32,9 @@ class PaperGeneratorConfig:
 
     kind: ClassVar[str] = "paper"
 
+    planes: ClassVar[int] = 1
+    """Luma alone."""
+
     batch_norm: bool = True
     """The paper's choice; without it the convolutions have biases instead."""
 
@@ -43,6 +46,7 @@ class PaperGenerator(nn.Module):
     of 16. The output is not clipped.
     """
 
+    planes = PaperGeneratorConfig.planes
     size_multiple = 16
 
     def __init__(self, config: PaperGeneratorConfig | None = None) -> None:

@@ -1,11 +1,12 @@
-"""Pictures on disk: found, read as luma, kept in one file, and split for validation."""
+"""Pictures on disk: found, read, kept in one file as luma or in colour, split for validation."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from argan_plugin.color import luma
-from training.degradation import Luma
+from training.degradation import Luma, Pixels
+from training.planes import grey
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,13 +28,13 @@ class PictureFolderError(Exception):
 
 @dataclass(frozen=True)
 class PictureStore:
-    """The luma of all pictures in one file that processes map into memory and share."""
+    """All pictures, as luma or in colour, in one file that processes map into memory and share."""
 
     pixels: NDArray[np.uint8]
     """All pictures, row after row, one behind the other."""
 
-    shapes: tuple[tuple[int, int], ...]
-    """Height and width of each picture."""
+    shapes: tuple[tuple[int, ...], ...]
+    """Height and width of each picture, and 3 if it is in colour."""
 
     names: tuple[str, ...]
     """Path of each picture below its folder, in POSIX form."""
@@ -41,8 +42,8 @@ class PictureStore:
     def __len__(self) -> int:
         return len(self.shapes)
 
-    def __getitem__(self, number: int) -> Luma:
-        sizes = np.cumsum([0] + [height * width for height, width in self.shapes])
+    def __getitem__(self, number: int) -> Pixels:
+        sizes = np.cumsum([0, *map(math.prod, self.shapes)])
         return self.pixels[sizes[number] : sizes[number + 1]].reshape(self.shapes[number])
 
 
@@ -52,8 +53,10 @@ def find_pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
 
 
-def build_store(folders: Sequence[Path], target: Path, smallest_side: int) -> None:
-    """Decode all pictures of ``folders`` and write their luma to ``target``.
+def build_store(
+    folders: Sequence[Path], target: Path, smallest_side: int, *, colour: bool = False
+) -> None:
+    """Decode all pictures of ``folders`` and write them to ``target``, their luma or in colour.
 
     Unreadable pictures and pictures with a side under ``smallest_side`` pixels are named on stderr
     and skipped.
@@ -74,20 +77,21 @@ def build_store(folders: Sequence[Path], target: Path, smallest_side: int) -> No
             f"{where}: expected pictures (PNG, JPEG, WebP, TIFF, …), found none."
         )
     names: list[str] = []
-    shapes: list[tuple[int, int]] = []
+    shapes: list[tuple[int, ...]] = []
+    read = read_colours if colour else read_luma
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".tmp")
     try:
         with temporary.open("wb") as file, ThreadPoolExecutor() as pool:
-            pictures = pool.map(lambda item: _read_luma(item[1]), files)
+            pictures = pool.map(lambda item: _read(read, item[1]), files)
             progress = tqdm(
                 zip(files, pictures, strict=True), total=len(files), desc="Reading", disable=None
             )
             for (name, path), picture in progress:
                 if isinstance(picture, str):
                     problem = picture
-                elif min(picture.shape) < smallest_side:
-                    problem = f"{picture.shape} is under {smallest_side} pixels"
+                elif min(picture.shape[:2]) < smallest_side:
+                    problem = f"{picture.shape[:2]} is under {smallest_side} pixels"
                 else:
                     file.write(picture.tobytes())
                     names.append(name)
@@ -117,13 +121,18 @@ def read_luma(path: Path) -> Luma:
         upright = ImageOps.exif_transpose(image)
         if upright.mode in ("L", "LA", "1"):
             return np.asarray(upright.convert("L"))
-        rgb = np.asarray(upright.convert("RGB"), np.float32)
-    return np.rint(luma(rgb)).astype(np.uint8)
+        return grey(np.asarray(upright.convert("RGB")))
 
 
-def _read_luma(path: Path) -> Luma | str:
+def read_colours(path: Path) -> Pixels:
+    """Return R, G and B of a picture, upright, as uint8 ``(height, width, 3)``."""
+    with Image.open(path) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _read(read: Callable[[Path], Pixels], path: Path) -> Pixels | str:
     try:
-        return read_luma(path)
+        return read(path)
     # Pillow's decoders raise all of these for damaged files.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return str(error)

@@ -116,6 +116,29 @@ def texture() -> TrainingConfig:
     )
 
 
+def chroma() -> TrainingConfig:
+    """Return the run of ``argan-chroma``, which restores Cb and Cr and is guided by the file's Y.
+
+    Chroma is smooth and coarse, so half of the default's operations do. Widths and blocks, beside
+    others that were tried: docs/experiments.md, "A network for chroma".
+    """
+    return replace(
+        fidelity(),
+        name="chroma",
+        generator=UNetConfig(
+            planes=3,
+            # The coarsest level has one position for each of chroma's blocks of 16 pixels.
+            widths=(32, 64, 96, 128),
+            encoder_blocks=(2, 2, 1),
+            bottleneck_blocks=2,
+            decoder_blocks=(2, 2, 1),
+        ),
+        degradation=replace(_WORLD, recompressed=0.06, drawings=0.15),
+        optimizer=replace(fidelity().optimizer, learning_rate=1e-3, cooldown=1.0),
+        iterations=12_000,
+    )
+
+
 def smoke() -> TrainingConfig:
     """Return two iterations of everything on a tiny network, for the tests."""
     return TrainingConfig(
@@ -136,6 +159,6 @@ def smoke() -> TrainingConfig:
 
 
 RECIPES: dict[str, Callable[[], TrainingConfig]] = {
-    recipe.__name__: recipe for recipe in (paper, fidelity, texture, smoke)
+    recipe.__name__: recipe for recipe in (paper, fidelity, texture, chroma, smoke)
 }
 """By name, as the command line knows them."""

@@ -12,6 +12,7 @@ from training.config import AdversarialConfig, OptimizerConfig, TrainingConfig
 from training.discriminator import PatchDiscriminator
 from training.losses import adversarial_loss, discriminator_loss, pixel_loss, structure_loss
 from training.paper_networks import PaperDiscriminator
+from training.planes import judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +74,15 @@ def update_generator(
     Parameters
     ----------
     restored, pristine, compressed
-        ``G(x)``, with its graph, ``y`` and ``x``: float32 ``(batch, 1, height, width)`` in [0, 1].
+        ``G(x)``, with its graph, ``y`` and ``x``: float32 ``(batch, planes, height, width)`` in
+        [0, 1]; of Y, Cb and Cr the last two count.
 
     Returns
     -------
     dict
         The losses ``pixel``, ``structure`` and ``adversarial``, as far as they count, detached.
     """
-    pixel = pixel_loss(config.pixel_loss, restored, pristine)
+    pixel = pixel_loss(config.pixel_loss, judged(restored), judged(pristine))
     losses = {"pixel": pixel.detach()}
     loss = config.pixel_weight * pixel
     if config.structure_weight:

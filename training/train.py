@@ -22,6 +22,7 @@ from training.datasets import smallest_side, validation_crops
 from training.ema import ExponentialMovingAverage
 from training.launch import Machine, launch, make_player, patch_batches
 from training.pictures import PictureFolderError, PictureStore, build_store, open_store, split
+from training.planes import COLOURED
 from training.run_log import RunLog
 from training.run_state import WEIGHTS_FILE, RunState
 from training.steps import build_discriminator, update_discriminator, update_generator
@@ -106,7 +107,7 @@ def train(
     run = RunState(config, folder, generator, discriminator, ema)
     iteration, hours = run.load() if resume else (0, 0.0)
 
-    store = _open_store(fabric, images, folder, smallest_side(config), reuse=resume)
+    store = _open_store(fabric, images, folder, config, reuse=resume)
     training, kept = split(store, config.validation_share)
     batches = patch_batches(fabric, store, training, config, iteration, machine.workers)
     log = RunLog(folder, iteration) if fabric.is_global_zero else None
@@ -197,14 +198,15 @@ class LossMeans:
 
 
 def _open_store(
-    fabric: Fabric, images: Sequence[Path], folder: Path, side: int, *, reuse: bool
+    fabric: Fabric, images: Sequence[Path], folder: Path, config: TrainingConfig, *, reuse: bool
 ) -> PictureStore:
     """Let one process decode the pictures and all of them share the result."""
     path = folder / "pictures.luma"
     problem: str | None = None
     if fabric.is_global_zero and not (reuse and path.exists()):
         try:
-            build_store(images, path, side)
+            in_colour = config.generator.planes == COLOURED
+            build_store(images, path, smallest_side(config), colour=in_colour)
         except PictureFolderError as error:
             problem = str(error)
     # Every process must learn of it, or the others would wait for ever.

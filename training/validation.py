@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from argan_plugin.jpeg import round_trip
-from training.degradation import Luma
+from training.degradation import Luma, Pixels
 from training.metrics import psnr
+from training.planes import judged, to_planes
 
 QUALITIES = (10, 20, 30, 40)
 """IJG qualities of the paper's tests."""
@@ -24,15 +25,19 @@ class Validation:
     Parameters
     ----------
     crops
-        Pristine luma, uint8 ``(height, width)``, sides multiples of 16.
+        Pristine, uint8, sides multiples of 16: luma ``(height, width)``, or colours ``(height,
+        width, 3)``, whose chroma is stored at half the size, and judged alone.
     """
 
-    def __init__(self, crops: Iterable[Luma]) -> None:
+    def __init__(self, crops: Iterable[Pixels]) -> None:
         self.pristine = list(crops)
         self.compressed = {
-            quality: [round_trip(crop, quality=quality) for crop in self.pristine]
+            quality: [
+                round_trip(crop, quality=quality, subsampling="4:2:0") for crop in self.pristine
+            ]
             for quality in QUALITIES
         }
+        self._references = [_judged(crop) for crop in self.pristine]
 
     def measure(
         self, network: nn.Module, device: torch.device
@@ -45,24 +50,48 @@ class Validation:
         scores: dict[str, float] = {}
         samples: list[tuple[Luma, Luma, Luma]] = []
         for quality, inputs in self.compressed.items():
-            outputs = [restore_luma(network, image, device) for image in inputs]
-            pairs = zip(outputs, self.pristine, strict=True)
+            outputs = [restore_judged(network, image, device) for image in inputs]
+            pairs = zip(outputs, self._references, strict=True)
             scores[f"psnr_q{quality}"] = mean_psnr(pairs)
             if quality == QUALITIES[0]:
-                triples = zip(inputs, outputs, self.pristine, strict=True)
+                triples = zip(map(_judged, inputs), outputs, self._references, strict=True)
                 samples = [triple for triple, _ in zip(triples, range(_SAMPLES), strict=False)]
-        untouched = ((restore_luma(network, crop, device), crop) for crop in self.pristine)
-        scores["psnr_clean"] = mean_psnr(untouched)
+        untouched = (restore_judged(network, crop, device) for crop in self.pristine)
+        scores["psnr_clean"] = mean_psnr(zip(untouched, self._references, strict=True))
         return scores, samples
 
 
 @torch.inference_mode()
-def restore_luma(network: nn.Module, image: Luma, device: torch.device) -> Luma:
-    """Run ``network`` on uint8 luma ``(height, width)``, sides multiples of its size multiple."""
-    batch = torch.from_numpy(image).to(device)[None, None].float() / 255
-    restored = network(batch).float().clamp(0, 1) * 255
-    rounded: Luma = restored[0, 0].round().to(torch.uint8).cpu().numpy()
-    return rounded
+def restore_judged(network: nn.Module, image: Pixels, device: torch.device) -> Luma:
+    """Return what ``network`` makes of a picture, in 8 bits, sides multiples of its size multiple.
+
+    Parameters
+    ----------
+    image
+        uint8, luma ``(height, width)`` or colours ``(height, width, 3)``.
+
+    Returns
+    -------
+    ndarray
+        uint8: luma ``(height, width)``, or Cb and Cr side by side ``(height, 2 * width)``.
+    """
+    return _in_8_bits(network(to_planes(_batch(image).to(device))).float())
+
+
+def _judged(image: Pixels) -> Luma:
+    """Return what there is to compare of a picture, as :func:`restore_judged` does."""
+    return image if image.ndim == 2 else _in_8_bits(to_planes(_batch(image)))
+
+
+def _batch(image: Pixels) -> Tensor:
+    planes = image.reshape(*image.shape[:2], -1).transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(planes))[None]
+
+
+def _in_8_bits(planes: Tensor) -> Luma:
+    rounded = (judged(planes).clamp(0, 1) * 255).round().to(torch.uint8)
+    side_by_side: Luma = torch.cat(list(rounded[0]), dim=1).cpu().numpy()
+    return side_by_side
 
 
 def mean_psnr(pairs: Iterable[tuple[Luma, Luma]]) -> float:
