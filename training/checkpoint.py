@@ -26,6 +26,8 @@ from training.paper_networks import PaperGenerator
 
 FORMAT_VERSION = 1
 
+Generator = UNet | PaperGenerator
+
 
 class CheckpointError(Exception):
     """A checkpoint that is missing, damaged or of another kind."""
@@ -47,7 +49,7 @@ class Weights:
     facts: dict[str, Any]
     """What the run wrote beside them: iterations, hours, commit, …"""
 
-    def network(self) -> UNet | PaperGenerator:
+    def network(self) -> Generator:
         """Return the network with these weights, in evaluation mode.
 
         Raises
@@ -117,14 +119,12 @@ def _narrow(state: dict[str, Tensor], block: str, width: int) -> None:
     state[f"{block}.conv2.weight"] = after[:, kept]
 
 
-def build_generator(config: GeneratorConfig) -> UNet | PaperGenerator:
+def build_generator(config: GeneratorConfig) -> Generator:
     """Return a freshly initialised generator."""
     return UNet(config) if isinstance(config, UNetConfig) else PaperGenerator(config)
 
 
-def begin_generator(
-    config: TrainingConfig, state: dict[str, Tensor] | None = None
-) -> UNet | PaperGenerator:
+def begin_generator(config: TrainingConfig, state: dict[str, Tensor] | None = None) -> Generator:
     """Return the generator as a run begins with it: fresh, or :func:`load_into` with ``state``.
 
     Raises

@@ -155,6 +155,10 @@ class TrainingConfig:
     pixel_weight: float = 1.0
     """λ: the weight of the pixel loss, on values in [0, 1]. The adversarial loss has weight 1."""
 
+    log_floor: float = 4e-5
+    """ε of the logarithmic losses: mean squared errors below it, here 44 dB, count for less, or
+    pictures that need nearly nothing would outvote all others."""
+
     structure_weight: float = 0.0
     """Weight of :func:`training.losses.structure_loss`, which asks for SSIM, beside the pixel
     loss's 1; λ applies to both."""
@@ -216,6 +220,8 @@ class TrainingConfig:
             raise ValueError(f"pixel_loss: expected one of {kinds}, got {self.pixel_loss!r}")
         if self.pixel_weight <= 0:
             raise ValueError(f"pixel_weight: expected > 0, got {self.pixel_weight}")
+        if self.log_floor <= 0:
+            raise ValueError(f"log_floor: expected > 0, got {self.log_floor}")
         if self.structure_weight < 0:
             raise ValueError(f"structure_weight: expected >= 0, got {self.structure_weight}")
         if self.patch_size < 32 or self.patch_size % 16:

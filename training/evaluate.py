@@ -26,7 +26,7 @@ from argan_plugin.jpeg import round_trip
 from argan_plugin.model import RestorationModel
 from argan_plugin.restoration import restore
 from training import metrics
-from training.checkpoint import load_weights
+from training.checkpoint import CheckpointError, load_weights
 from training.full_image import FullImage
 from training.pictures import PictureFolderError, find_pictures
 from training.published import PUBLISHED
@@ -96,6 +96,11 @@ def open_restorer(model: str | Path) -> Restorer:
     """
     if Path(model).suffix == ".safetensors":
         network = load_weights(Path(model)).network()
+        if network.planes != 1:
+            raise CheckpointError(
+                f"{model}: expected a network that restores luma, got one of chroma. Measure it by "
+                "python -m benchmarks.chroma."
+            )
         full = FullImage(network, network.size_multiple)
         return lambda image: restore_judged(full, image, torch.device("cpu"))
     session = RestorationModel(model, device="cpu")  # float32, the same on every machine

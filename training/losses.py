@@ -15,9 +15,6 @@ from torch import Tensor
 from training.config import PixelLoss
 from training.degradation import DCT_BLOCK
 
-# 44 dB: below this error the logarithm's weight for a patch stops to rise, or pictures that need
-# nearly nothing would outvote all others.
-_LOG_EPSILON = 4e-5
 # Of blocks that stand out more than in the pristine patch. With all of it, which is PSNR-B's error,
 # the network also takes away steps that pictures have (docs/experiments.md, "The eighth run").
 _BLOCKS_SHARE = 0.1
@@ -30,12 +27,14 @@ _SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2
 _CHARBONNIER_EPSILON = 1e-3
 
 
-def pixel_loss(kind: PixelLoss, restored: Tensor, pristine: Tensor) -> Tensor:
+def pixel_loss(
+    kind: PixelLoss, restored: Tensor, pristine: Tensor, log_floor: float = 4e-5
+) -> Tensor:
     """Return the mean difference over all pixels, values in [0, 1].
 
     ``l2`` is the mean squared error; ``log_l2`` the mean over the patches of ln(MSE + ε), which is
     the negative PSNR in another unit, so that every patch counts the same, whatever its quality and
-    detail; ``log_l2_blocks`` the same with 0.1 of what PSNR-B (:func:`training.metrics.psnr_b`)
+    detail, as far as its error is above ε, which is `log_floor`; ``log_l2_blocks`` the same with 0.1 of what PSNR-B (:func:`training.metrics.psnr_b`)
     adds to the error, as far as blocks stand out more than in the pristine patch; ``l1`` the mean
     absolute error; ``charbonnier`` a smooth L1 (Charbonnier et al., ICIP 1994), the mean of
     sqrt(d² + ε²).
@@ -48,7 +47,7 @@ def pixel_loss(kind: PixelLoss, restored: Tensor, pristine: Tensor) -> Tensor:
         if kind == "log_l2_blocks":
             excess = F.relu(_blocking(restored) - _blocking(pristine))
             error = error + _BLOCKS_SHARE * excess
-        return torch.log(error + _LOG_EPSILON).mean()
+        return torch.log(error + log_floor).mean()
     if kind == "l1":
         return difference.abs().mean()
     return torch.sqrt(difference.square() + _CHARBONNIER_EPSILON**2).mean()

@@ -82,7 +82,7 @@ def update_generator(
     dict
         The losses ``pixel``, ``structure`` and ``adversarial``, as far as they count, detached.
     """
-    pixel = pixel_loss(config.pixel_loss, judged(restored), judged(pristine))
+    pixel = pixel_loss(config.pixel_loss, judged(restored), judged(pristine), config.log_floor)
     losses = {"pixel": pixel.detach()}
     loss = config.pixel_weight * pixel
     if config.structure_weight:
