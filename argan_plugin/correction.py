@@ -1,9 +1,10 @@
-"""What a window of a picture needs: the network's change of luma, and that of chroma behind it."""
+"""What a window of a picture needs: the network's change of luma, and another's of chroma."""
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +14,20 @@ from numpy.typing import NDArray
 from argan_plugin import arrays, color, dct
 from argan_plugin.arrays import ValueRange
 from argan_plugin.blocks import Blocks
-from argan_plugin.chroma import HALO, SCALE, chroma_change, enlarged, halved
+from argan_plugin.chroma import chroma_change, chroma_info, planes_of
 from argan_plugin.declipping import cut_off
+from argan_plugin.errors import ModelError
 from argan_plugin.gaps import fill_gaps, find_gaps, gap_halo
 from argan_plugin.model import RestorationModel
 from argan_plugin.model_info import ModelInfo
 from argan_plugin.plausible import plausible_change
 from argan_plugin.strips import strips
+from argan_plugin.weights import CHROMA
 
 
 def step_of(model: ModelInfo, *, chroma: bool) -> int:
     """Return what a window must begin at a multiple of; arguments as in `halo_of`."""
-    return model.size_multiple * (SCALE if chroma else 1)
+    return math.lcm(model.size_multiple, chroma_info().size_multiple if chroma else 1)
 
 
 def halo_of(model: ModelInfo, *, chroma: bool, gaps: bool, step: int | None = None) -> int:
@@ -33,7 +36,7 @@ def halo_of(model: ModelInfo, *, chroma: bool, gaps: bool, step: int | None = No
     Parameters
     ----------
     model : ModelInfo
-        Of the network.
+        Of the network of luma.
     chroma, gaps : bool
         As in `Correction`.
     step : int, optional
@@ -45,10 +48,8 @@ def halo_of(model: ModelInfo, *, chroma: bool, gaps: bool, step: int | None = No
         A multiple of `step`.
     """
     step = step or step_of(model, chroma=chroma)
-    # Of chroma the network sees planes of half the size, whose changes are interpolated, and the
-    # filter behind it looks at those.
-    network = SCALE * (model.halo + 1) if chroma else model.halo
-    looks = network, HALO if chroma else 0, gap_halo(step) if gaps else 0
+    network = max(model.halo, chroma_info().halo if chroma else 0)
+    looks = network, gap_halo(step) if gaps else 0
     return sum(math.ceil(pixels / step) * step for pixels in looks)
 
 
@@ -95,10 +96,12 @@ class Correction:
         steps do: see `cut_off` and `plausible_change`.
     cancel : threading.Event, optional
         As in `restore`.
-    """
 
-    network: RestorationModel
-    """The network that it runs."""
+    Raises
+    ------
+    ModelError
+        If `network` does not restore luma, or no network of chroma is shipped.
+    """
 
     size_multiple: int
     """Windows begin at multiples of it."""
@@ -119,7 +122,13 @@ class Correction:
         blocks: Blocks | None = None,
         cancel: threading.Event | None,
     ) -> None:
-        self.network, self._limits, self._chroma, self._cancel = network, limits, chroma, cancel
+        if network.info.planes != 1:
+            raise ModelError(
+                f"{network.path}: this model restores chroma, beside one that restores luma. Give "
+                "a model of luma, and chroma=True."
+            )
+        self._network, self._limits, self._cancel = network, limits, cancel
+        self._of_chroma = network.beside(CHROMA) if chroma else None
         self.blocks = Blocks() if blocks is None else blocks
         # Windows of whole blocks, if it matters where they lie.
         block = dct.BLOCK if self.blocks.matter else 1
@@ -144,34 +153,46 @@ class Correction:
     def changes(self, windows: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
         """Return the changes of windows of one shape.
 
-        The network runs once for all of them, and once more for their chroma.
+        Each network runs once for all of them.
         """
         prepared = [self._prepared(window) for window in windows]
-        restored = self._restored([seen.whole for seen in prepared])
-        colours = self._restored_chroma(prepared) if self._chroma else [None] * len(prepared)
-        return [self._change(*of_it) for of_it in zip(prepared, restored, colours, strict=True)]
+        restored = self._run(self._network, [seen.whole[np.newaxis] for seen in prepared])
+        colours: Sequence[NDArray[np.float32] | None] = [None] * len(prepared)
+        if self._of_chroma is not None:
+            planes = [planes_of(seen.luma, seen.chroma()) for seen in prepared]
+            after = self._run(self._of_chroma, planes)
+            colours = [chroma_change(*pair) for pair in zip(planes, after, strict=True)]
+        return [
+            self._change(seen, luma[0], colour)
+            for seen, luma, colour in zip(prepared, restored, colours, strict=True)
+        ]
 
-    def _restored_chroma(
-        self, prepared: list[_Seen]
-    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]] | None]:
-        """Return the chroma of each window, and what the network changes in it."""
-        planes = [seen.chroma() for seen in prepared]
-        given = np.stack([halved(pair) for pair in planes])
-        after = self._restored(list(given.reshape(-1, *given.shape[2:]))).reshape(given.shape)
-        changes = (enlarged(change, prepared[0].luma.shape) for change in after - given)
-        return list(zip(planes, changes, strict=True))
+    def images_at_once(self, height: int, width: int) -> int:
+        """Return how many windows of a size `changes` should get; see `RestorationModel`."""
+        networks = self._networks()
+        fitting = min(network.images_at_once(height, width) for network in networks)
+        return max(1, fitting // len(networks))  # they share a GPU's memory
 
-    def _restored(self, planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return what the network makes of planes of one shape, (number, height, width)."""
-        batch = planes[0][np.newaxis] if len(planes) == 1 else np.stack(planes)
-        batch = np.ascontiguousarray(batch)[:, np.newaxis]
-        return self.network.run(batch, cancel=self._cancel)[:, 0]
+    def release_memory(self) -> None:
+        """Give back what the sessions hold; see `RestorationModel`."""
+        for network in self._networks():
+            network.release_memory()
+
+    def _networks(self) -> list[RestorationModel]:
+        return [self._network] + ([] if self._of_chroma is None else [self._of_chroma])
+
+    def _run(
+        self, network: RestorationModel, images: list[NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """Return what a network makes of images of one shape, (planes, height, width) each."""
+        batch = images[0][np.newaxis] if len(images) == 1 else np.stack(images)
+        return network.run(np.ascontiguousarray(batch), cancel=self._cancel)
 
     def _prepared(self, window: NDArray[Any]) -> _Seen:
         """Return what there is to know of a window before the network runs."""
         gaps = find_gaps(window)
         colours = None
-        if gaps is None and not self._chroma:
+        if gaps is None and self._of_chroma is None:
             luma = unit_luma(window, self._limits)
         else:  # these look at neighbours
             colours = arrays.to_unit(window, self._limits)
@@ -187,22 +208,18 @@ class Correction:
         self,
         seen: _Seen,
         restored: NDArray[np.float32],
-        chroma: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
+        chroma: NDArray[np.float32] | None,
     ) -> NDArray[np.float32]:
-        """Return a window's change, given its restored luma and what `_restored_chroma` has."""
+        """Return a window's change, given its restored luma and the change of its chroma."""
         # In memory that is at hand: new pages would take longer than what is computed in them.
-        kept = chroma is not None and seen.beyond is None  # `whole` is `luma`, which chroma needs
-        change = np.subtract(restored, seen.whole, out=None if kept else seen.whole)
+        change = np.subtract(restored, seen.whole, out=seen.whole)
         steps = self.blocks.steps
         if steps is not None and self.blocks.bounding:
             change = plausible_change(change, steps, out=change)
         if seen.beyond is not None:
             change += seen.beyond
         if chroma is not None:
-            planes, by_network = chroma
-            guide = restored if steps is None else seen.luma + change
-            by_filter = chroma_change(planes + by_network, guide, change)
-            change = color.rgb_change(change, by_network + by_filter)
+            change = color.rgb_change(change, chroma)
         if seen.gaps is not None:
             change[seen.gaps] = 0
         return change

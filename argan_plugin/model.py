@@ -23,13 +23,13 @@ from argan_plugin.model_info import ModelInfo
 from argan_plugin.sessions import Session, open_session
 from argan_plugin.weights import check_shipped, find_model
 
-_PROBE = (1, 1, 64, 64)
+_PROBE_SIDE = 64
 
 # Of the memory that a GPU has free, what tensors may take; the rest is for cuDNN's workspaces and
 # what lies between. Half is a guess: no GPU was at hand.
 _SHARE_OF_GPU = 0.5
 
-# Luma of so many pixels and its result take 80 MB on the side of the CPU.
+# Planes of so many pixels and their result take 80 MB on the side of the CPU.
 _MOST_PIXELS_AT_ONCE = 10_000_000
 
 _opening = threading.RLock()
@@ -116,8 +116,9 @@ class RestorationModel:
         try:
             self.info = inspect_model(self._data)
             self._graph = ModelGraph(self._data, self.info.size_multiple)
-            self._graph.check(_PROBE)  # before ONNX Runtime computes with the constants
-            self._session: Session | None = open_session(self._data, device=device, threads=threads)
+            probe = (1, self.info.planes, _PROBE_SIDE, _PROBE_SIDE)
+            self._graph.check(probe)  # before ONNX Runtime computes with the constants
+            self._session: Session | None = self._opened(device)
         except ModelError as error:
             raise ModelError(f"{self.path}: {error}") from error
         except MemoryError as error:
@@ -146,19 +147,20 @@ class RestorationModel:
     def run(
         self, image: NDArray[np.float32], *, cancel: threading.Event | None = None
     ) -> NDArray[np.float32]:
-        """Restore luma, all at once; `restore` does it in tiles.
+        """Restore luma, or chroma, all at once; `restore` does it in tiles.
 
         Parameters
         ----------
-        image : float32 array of shape (batch, 1, height, width)
-            Luma, black at 0 and white at 1; any size from 1.
+        image : float32 array of shape (batch, planes, height, width)
+            Luma, black at 0 and white at 1; or Y, Cb and Cr, grey at 128/255, for a model of three
+            planes. Any size from 1.
         cancel : threading.Event, optional
             Set it from another thread to stop within about 0.1 s.
 
         Returns
         -------
         float32 array of the same shape
-            Restored luma, in [0, 1].
+            Restored luma, in [0, 1]; or Y as it was, and restored Cb and Cr.
 
         Raises
         ------
@@ -174,10 +176,16 @@ class RestorationModel:
         ValueError
             If `image` is no such array.
         """
-        if image.dtype != np.float32 or image.ndim != 4 or image.shape[1] != 1 or not image.size:
+        planes = self.info.planes
+        if (
+            image.dtype != np.float32
+            or image.ndim != 4
+            or image.shape[1] != planes
+            or not image.size
+        ):
             raise ValueError(
-                "image must be float32 of shape (batch, 1, height, width), none of them 0, not "
-                f"{image.dtype} of shape {image.shape}"
+                f"image must be float32 of shape (batch, {planes}, height, width), none of them 0, "
+                f"not {image.dtype} of shape {image.shape}"
             )
         self._numbers_held(image.shape)
         session = self._live_session()
@@ -216,9 +224,14 @@ class RestorationModel:
         free = self._live_session().free_memory
         if free is None:
             return 1
-        taken = 4 * self._numbers_held((1, 1, height, width))  # float32
+        planes = self.info.planes
+        taken = 4 * self._numbers_held((1, planes, height, width))  # float32
         fitting = int(free * _SHARE_OF_GPU) // taken
-        return max(1, min(fitting, _MOST_PIXELS_AT_ONCE // (height * width)))
+        return max(1, min(fitting, _MOST_PIXELS_AT_ONCE // (planes * height * width)))
+
+    def beside(self, model: str | os.PathLike[str]) -> RestorationModel:
+        """Return another model, open on the device that was asked for, with as many threads."""
+        return open_model(model, device=self._requested, threads=self._threads)
 
     def release_memory(self) -> None:
         """Give back what the session holds; the next run opens a new one.
@@ -240,17 +253,20 @@ class RestorationModel:
         with _opening:
             session = self._session
             if session is None:
-                session = self._session = open_session(
-                    self._data, device=self._requested, threads=self._threads
-                )
+                session = self._session = self._opened(self._requested)
             return session
+
+    def _opened(self, device: Device) -> Session:
+        return open_session(
+            self._data, device=device, threads=self._threads, planes=self.info.planes
+        )
 
     def _session_without_gpu(self, failed: Session, error: DeviceError) -> Session:
         """Return a session on the CPU in place of the one whose GPU failed."""
         with _opening:
             if self._session is failed:  # else another thread has done it
                 _never_end(failed)  # its end would speak to a GPU that is gone
-                self._session = open_session(self._data, device="cpu", threads=self._threads)
+                self._session = self._opened("cpu")
                 warnings.warn(f"{error} The CPU goes on.", RuntimeWarning, stacklevel=3)
             return self._live_session()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from argan_plugin.errors import ImageFileError
 from argan_plugin.model_file import inspect_model, read_model_file
-from argan_plugin.weights import model_names, model_path
+from argan_plugin.weights import model_path, shipped_names
 from argan_plugin.whole_file import written_whole
 
 
@@ -46,10 +46,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _describe_models() -> str:
-    if not model_names():
+    if not shipped_names():
         return "No model is installed with this package. Give one with --model PATH."
     lines = []
-    for position, name in enumerate(model_names()):
+    for position, name in enumerate(shipped_names()):
         path = model_path(name)
         data = read_model_file(path)
         info = inspect_model(data)

@@ -104,7 +104,7 @@ class ModelGraph:
 
         Parameters
         ----------
-        shape : (batch, 1, height, width)
+        shape : (batch, planes, height, width)
             Each at least 1.
 
         Returns

@@ -67,6 +67,10 @@ class ModelInfo:
     kflop_per_pixel: float
     """Cost in thousands of floating point operations a pixel; a multiply-add counts as two."""
 
+    planes: int = 1
+    """What it sees of a picture: 1 is luma, which it restores; 3 are Y, Cb and Cr, of which it
+    restores the last two. Files of before there were such models do not tell."""
+
     def __post_init__(self) -> None:
         for message in self._problems():
             raise ValueError(message)
@@ -87,6 +91,7 @@ class ModelInfo:
             f"size_multiple must be 1 to {_LARGEST_SIZE_MULTIPLE}, not {self.size_multiple}": (
                 1 <= self.size_multiple <= _LARGEST_SIZE_MULTIPLE
             ),
+            f"planes must be 1 or 3, not {self.planes}": self.planes in (1, 3),
             f"receptive_field must be at least 1, not {self.receptive_field}": (
                 self.receptive_field >= 1
             ),
@@ -158,6 +163,8 @@ class ModelInfo:
         values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
             key = _PREFIX + field.name
+            if key not in metadata and field.name in _OPTIONAL:
+                continue
             if key not in metadata:
                 raise ModelError(f"The model's metadata lacks {key!r}. Export the model again.")
             values[field.name] = _parse(key, metadata[key], _KINDS.get(field.name, str))
@@ -176,7 +183,9 @@ _KINDS: dict[str, type] = {
     "receptive_field": int,
     "quality_range": tuple,
     "kflop_per_pixel": float,
+    "planes": int,
 }
+_OPTIONAL = ("planes",)
 
 
 def _parse(key: str, text: str, kind: type) -> Any:

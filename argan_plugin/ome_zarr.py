@@ -29,7 +29,7 @@ from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.ngff import ARRAY_FILES, GROUP_FILES, Pyramid, describe_method, read_pyramid
 from argan_plugin.pyramid_parts import Part, parts_to_restore, parts_to_shrink
 from argan_plugin.restoration import restore
-from argan_plugin.resume import sha256_of
+from argan_plugin.resume import sums_of
 from argan_plugin.shrinking import means
 from argan_plugin.tilewise import AnyModel, check_strength
 from argan_plugin.unfinished import UnfinishedFolder
@@ -99,7 +99,7 @@ def restore_ome_zarr(
     _check_levels(source, pyramid, levels)
     rgb = _is_rgb(pyramid, levels[0], rgb)
     settings = {
-        "model": sha256_of(network.path),
+        **sums_of(network.path, chroma=chroma),
         "strength": strength,
         "chroma": chroma,
         "value_range": value_range and list(value_range),

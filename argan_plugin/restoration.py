@@ -1,9 +1,9 @@
 """`restore`, the one verb: take the marks of JPEG compression out of a picture.
 
 The network corrects luma; its correction is added to R, G and B alike (see `color`). Chroma follows
-on request, by the same network and with the restored luma as its guide (see `chroma`). The work
-goes tile by tile from the caller's pixels to the result's, so that beside these two, of which none
-need be in memory, there is never more than one tile in float32.
+on request, by a network of its own that luma guides (see `chroma`). The work goes tile by tile from
+the caller's pixels to the result's, so that beside these two, of which none need be in memory,
+there is never more than one tile in float32.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from argan_plugin.model import RestorationModel
 from argan_plugin.native_stderr import heard
 from argan_plugin.overlap import Overlap
 from argan_plugin.restore_file import FileSteps, Result, result_of
-from argan_plugin.resume import OutputList, State, Written, sha256_of
+from argan_plugin.resume import OutputList, State, Written, sums_of
 from argan_plugin.settings import Settings
 from argan_plugin.whole_file import remove_leftovers
 
@@ -178,7 +178,7 @@ class Run:
         if settings.resume:
             if plan.folder is None:
                 raise ValueError("only a run with an output folder can be resumed")
-            what = {"model": sha256_of(model), **settings.that_matter()}
+            what = {**sums_of(model, chroma=settings.chroma), **settings.that_matter()}
             self._outputs = OutputList(plan.folder, what)
         if settings.consistent:
             check_jpegio()

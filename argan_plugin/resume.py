@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from argan_plugin.errors import ImageFileError
+from argan_plugin.weights import CHROMA, model_path
 
 LIST_NAME = ".argan-resume.jsonl"
 """What the file is called in an output folder."""
@@ -78,6 +79,12 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's contents, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sums_of(model: Path, *, chroma: bool) -> dict[str, str]:
+    """Return the SHA-256 of all models that decide about an output: of luma, and of chroma."""
+    sums = {"model": sha256_of(model)}
+    return sums | {"chroma_model": sha256_of(model_path(CHROMA))} if chroma else sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ class Session(Protocol):
 
         Parameters
         ----------
-        image : contiguous float32 array of shape (batch, 1, height, width)
-            Luma.
+        image : contiguous float32 array of shape (batch, planes, height, width)
+            Luma, or Y, Cb and Cr.
         cancel : threading.Event or None
             Stops the run within about 0.1 s when it is set.
 
@@ -65,7 +65,7 @@ class Session(Protocol):
         """
 
 
-def open_session(data: bytes, *, device: Device, threads: int | None) -> Session:
+def open_session(data: bytes, *, device: Device, threads: int | None, planes: int = 1) -> Session:
     """Open a model on the wanted device, or on the CPU if that is allowed.
 
     Parameters
@@ -76,6 +76,8 @@ def open_session(data: bytes, *, device: Device, threads: int | None) -> Session
         As in `RestorationModel`.
     threads : int or None
         Threads on the CPU; None means one a core, or as many as a dask worker has.
+    planes : int
+        Of a picture, as the model's facts say.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def open_session(data: bytes, *, device: Device, threads: int | None) -> Session
         If memory does not suffice to open it.
     """
     session = _session_on(device, data, threads or devices.worker_threads())
-    _check_signature(session)
+    _check_signature(session, planes)
     return session
 
 
@@ -131,7 +133,7 @@ def _session_without_gpu(data: bytes, threads: int) -> Session:
         return session
 
 
-def _check_signature(session: Session) -> None:
+def _check_signature(session: Session, planes: int) -> None:
     """Make sure that the graph takes and gives what the contract says.
 
     Raises
@@ -145,10 +147,10 @@ def _check_signature(session: Session) -> None:
             len(values) == 1
             and values[0][:2] == (wanted, "float32")
             and len(values[0][2]) == 4
-            and values[0][2][1] == 1
+            and values[0][2][1] == planes
             and not any(isinstance(values[0][2][axis], int) for axis in (0, 2, 3))
         ):
             raise ModelError(
-                f"The model must have one {wanted!r}, float32 of shape [batch, 1, height, width] "
-                f"with 1 fixed and the others free, not {found[:200]}."
+                f"The model must have one {wanted!r}, float32 of shape [batch, {planes}, height, "
+                f"width] with {planes} fixed and the others free, not {found[:200]}."
             )

@@ -204,7 +204,8 @@ def restore_lazy(
     restored = da.map_overlap(
         _Block(recipe, stack.shape, progress, cancel),
         stack.rechunk(tuple(chunks)),
-        depth={rows: halo, columns: halo},
+        # A side that is not cut may be shorter than the halo, which dask would refuse.
+        depth={axis: halo if len(chunks[axis]) > 1 else 0 for axis in (rows, columns)},
         boundary="none",
         allow_rechunk=False,  # it would move the chunks off the network's stride
         meta=np.empty((0,) * stack.ndim, dtype=stack.dtype),

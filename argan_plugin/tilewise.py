@@ -135,7 +135,7 @@ def map_correction(
         try:
             return function(windows)
         except MemoryError:
-            change.network.release_memory()  # it may hold all that smaller tiles would need
+            change.release_memory()  # it may hold all that smaller tiles would need
             raise
 
     moved = change.blocks.before
@@ -147,7 +147,7 @@ def map_correction(
         tile_size=tile_size,
         halo=change.halo,
         size_multiple=change.size_multiple,
-        at_once=change.network.images_at_once,
+        at_once=change.images_at_once,
         out=target,
         progress=progress,
     )

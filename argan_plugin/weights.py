@@ -1,7 +1,8 @@
 """Which models are shipped inside this package, where they lie, and that they are intact.
 
 ``models/SHA256SUMS`` is the list, as ``sha256sum *.onnx`` writes it: one line a model, the default
-model first. A file that is not in the list is not shipped.
+model first. A file that is not in the list is not shipped. `CHROMA` is no choice of users: it comes
+along where chroma is asked for.
 """
 
 from __future__ import annotations
@@ -11,21 +12,30 @@ import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 from argan_plugin.errors import ModelError
+
+CHROMA: Final = "argan-chroma"
+"""The model that restores Cb and Cr beside one that restores luma."""
 
 _MODELS = Path(str(resources.files("argan_plugin"))) / "models"
 _SUFFIX = ".onnx"
 
 
 def model_names() -> tuple[str, ...]:
-    """Return the names of the shipped models, the default first.
+    """Return the names of the shipped models of luma, the default first.
 
     Returns
     -------
     tuple of str
         Each is a valid `model` of `restore`.
     """
+    return tuple(name for name in shipped_names() if name != CHROMA)
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of all shipped models: `model_names`, and `CHROMA`."""
     return tuple(_checksums())
 
 
@@ -35,7 +45,7 @@ def model_path(name: str) -> Path:
     Parameters
     ----------
     name : str
-        One of `model_names`.
+        One of `model_names`, or `CHROMA`.
 
     Returns
     -------

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from argan_plugin.changes import apply_change, colour_change, luma_change
+from argan_plugin.chroma import chroma_info
 from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.model import RestorationModel
+from argan_plugin.weights import CHROMA
 from benchmarks.conditions import conditions_now
 from training.metrics import psnr
 from training.pictures import find_pictures
@@ -84,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(HEADER)
     for case in _CASES:
         print(row(case, originals, model), flush=True)
-    print(f"\nPSNR in dB, means over {len(pictures)} pictures. {conditions}")
+    of_chroma = f"{CHROMA}: {chroma_info().weights_sha256[:12]}."
+    print(f"\nPSNR in dB, means over {len(pictures)} pictures. {conditions} {of_chroma}")
     return 0
 
 

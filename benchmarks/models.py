@@ -7,7 +7,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from argan_plugin.model import open_model
-from argan_plugin.weights import model_names, model_path
+from argan_plugin.weights import model_names, model_path, shipped_names
 from training.checkpoint import Weights, load_weights
 
 _FOLDER = Path(__file__).parent.parent / "training" / "weights"
@@ -21,7 +21,7 @@ def weights_of(model: str) -> Weights:
 def overview() -> str:
     """Return a row for each shipped model, the default first."""
     rows = []
-    for name in model_names():
+    for name in shipped_names():
         info = open_model(name, device="cpu").info
         parameters = sum(weight.numel() for weight in weights_of(name).network().parameters())
         rows.append(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from argan_plugin.weights import model_names
+from argan_plugin.weights import CHROMA, model_names
 from benchmarks import (
     blocks,
     choices,
@@ -44,6 +44,7 @@ PAGES = {
     "argan_plugin/models/README.md": (
         "overview",
         *(f"{table} {name}" for name in model_names() for table in ("run", "card", "failures")),
+        f"run {CHROMA}",
     ),
     "docs/gallery.md": ("gallery gains", f"failures {_DEFAULT}", "gallery sources"),
     "docs/real-files.md": (
@@ -92,6 +93,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "runtimes": _measured("runtimes", runtimes.HEADER, runtimes.Row),
     "variants": _measured("variants", variants.HEADER, variants.Row),
 }
+_TABLES[f"run {CHROMA}"] = partial(footprint.run, CHROMA)
 for _name in model_names():
     _TABLES[f"run {_name}"] = partial(footprint.run, _name)
     _TABLES[f"card {_name}"] = partial(quality.card, _name)

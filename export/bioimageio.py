@@ -86,6 +86,8 @@ def _files(model: Path, authors: Sequence[str]) -> dict[str, bytes]:
     """Return the package's files by name."""
     network = RestorationModel(model, device="cpu")
     info = network.info
+    if info.planes != 1:
+        raise ExportError(f"{model}: expected a model of luma, got one of chroma.")
     image = _test_image(2 * info.halo + info.size_multiple, info.size_multiple)
     # what the pre- and postprocessing of the description do
     unit = image.astype(np.float32) * np.float32(1 / _WHITE)

@@ -76,22 +76,25 @@ class GraphForm:
         """Whether the graph keeps the plugin's contract: any batch, height and width."""
         return not self.bare and self.batch is self.height is self.width is None
 
-    @property
-    def shape(self) -> list[str | int]:
-        """The shape of input and output: numbers for what is fixed, names for what is free."""
-        return [self.batch or "batch", 1, self.height or "height", self.width or "width"]
+    def shape(self, planes: int) -> list[str | int]:
+        """Return that of input and output: numbers for what is fixed, names for what is free."""
+        return [self.batch or "batch", planes, self.height or "height", self.width or "width"]
 
 
-def build_graph(network: nn.Module, size_multiple: int, form: GraphForm) -> onnx.ModelProto:
+def build_graph(
+    network: nn.Module, size_multiple: int, planes: int, form: GraphForm
+) -> onnx.ModelProto:
     """Return a network as an ONNX graph from ``image`` to ``restored``.
 
     Parameters
     ----------
     network
-        In evaluation mode; fully convolutional. Maps float32 ``(batch, 1, height, width)`` in
+        In evaluation mode; fully convolutional. Maps float32 ``(batch, planes, height, width)`` in
         [0, 1] to the same shape, height and width multiples of ``size_multiple``.
     size_multiple
         Its total stride in pixels.
+    planes
+        How many it sees.
     form
         What the graph should look like.
 
@@ -106,6 +109,8 @@ def build_graph(network: nn.Module, size_multiple: int, form: GraphForm) -> onnx
     ExportError
         If a bare graph is to have a size that is no multiple.
     """
+    smallest = torch.zeros(1, planes, size_multiple, size_multiple)
+    shape = form.shape(planes)
     if form.bare:
         for name in ("height", "width"):
             size = getattr(form, name) or 0
@@ -113,16 +118,16 @@ def build_graph(network: nn.Module, size_multiple: int, form: GraphForm) -> onnx
                 raise ExportError(
                     f"{name}: a bare graph takes multiples of {size_multiple}, got {size}"
                 )
-        nodes, constants = _network(network, size_multiple, INPUT_NAME, OUTPUT_NAME, form.precision)
+        nodes, constants = _network(network, smallest, INPUT_NAME, OUTPUT_NAME, form.precision)
     else:
-        nodes, constants = _network(network, size_multiple, _PADDED, _UNCLIPPED, form.precision)
+        nodes, constants = _network(network, smallest, _PADDED, _UNCLIPPED, form.precision)
         before, after, sizes = _any_size(size_multiple, form)
         nodes, constants = [*before, *nodes, *after], [*sizes, *constants]
     graph = helper.make_graph(
         nodes,
         name="argan",
-        inputs=[helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, form.shape)],
-        outputs=[helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, form.shape)],
+        inputs=[helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, shape)],
+        outputs=[helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, shape)],
         initializer=constants,
     )
     # None of these operators has changed its form since opset 11; onnx's checker, which every
@@ -137,13 +142,13 @@ def build_graph(network: nn.Module, size_multiple: int, form: GraphForm) -> onnx
 
 
 def _network(
-    network: nn.Module, size_multiple: int, source: str, target: str, precision: Precision
+    network: nn.Module, smallest: torch.Tensor, source: str, target: str, precision: Precision
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Return the nodes from `source` to `target`, both float32, and their weights."""
     if precision != "float16":
-        graph = _traced(network, size_multiple, source, target)
+        graph = _traced(network, smallest, source, target)
         return list(graph.node), list(graph.initializer)
-    graph = _traced(network, size_multiple, "half_image", "half_restored")
+    graph = _traced(network, smallest, "half_image", "half_restored")
     # All operators take their type from their inputs, so this is all that there is to it.
     halved = [
         numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name)
@@ -154,17 +159,18 @@ def _network(
     return [to_half, *graph.node, from_half], halved
 
 
-def _traced(network: nn.Module, size_multiple: int, source: str, target: str) -> onnx.GraphProto:
-    """Return torch's graph of the network.
+def _traced(
+    network: nn.Module, smallest: torch.Tensor, source: str, target: str
+) -> onnx.GraphProto:
+    """Return torch's graph of the network, given the smallest image that it takes.
 
     It is traced at one size, which for a fully convolutional network is as good as any: no number
     of the graph depends on it. That all sizes work is checked on every export.
     """
-    size = 4 * size_multiple
     with _quiet_exporter():
         program = torch.onnx.export(
             network.eval(),
-            (torch.zeros(1, 1, size, size),),
+            (smallest.repeat(1, 1, 4, 4),),
             dynamo=True,
             external_data=False,
             verbose=False,

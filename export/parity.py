@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from export.errors import ExportError
 
 Image = NDArray[np.float32]
-"""Luma ``(batch, 1, height, width)`` in [0, 1]."""
+"""Luma ``(batch, 1, height, width)`` in [0, 1], or Y, Cb and Cr ``(batch, 3, height, width)``."""
 
 # So close to the middle between two levels, the order of float32 additions decides.
 _TIE = 1e-5
@@ -21,13 +21,13 @@ class Parity:
     """How two results for one image differ."""
 
     shape: tuple[int, ...]
-    """Of the image: batch, 1, height, width."""
+    """Of the image: batch, planes, height, width."""
 
     largest: float
     """Largest absolute difference of values in [0, 1]."""
 
     where: tuple[int, ...]
-    """Where it is: batch, 0, row, column."""
+    """Where it is: batch, plane, row, column."""
 
     levels_changed: int
     """Pixels whose value rounded to 8 bits differs, ties apart."""

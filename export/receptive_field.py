@@ -32,7 +32,7 @@ _MIDDLE = 64  # side of what is compared, in pixels: the more of them, the surer
 _SEED = 0
 
 
-def measure_radius(network: nn.Module, size_multiple: int) -> int:
+def measure_radius(network: nn.Module, size_multiple: int, planes: int = 1) -> int:
     """Return how many pixels away, up, down, left or right, a pixel can change the output.
 
     One pixel is made NaN, and NaN goes wherever the pixel goes: a sum or a product with it is NaN
@@ -42,10 +42,12 @@ def measure_radius(network: nn.Module, size_multiple: int) -> int:
     Parameters
     ----------
     network
-        Maps ``(batch, 1, height, width)`` to the same shape; height and width are multiples of
+        Maps ``(batch, planes, height, width)`` to the same shape; height and width are multiples of
         ``size_multiple``. Its kernels' reach along one axis must not depend on the other axis.
     size_multiple
         Its total stride, in pixels.
+    planes
+        How many it sees.
 
     Returns
     -------
@@ -59,10 +61,10 @@ def measure_radius(network: nn.Module, size_multiple: int) -> int:
     """
     # torch has fast convolutions for float32 (Winograd) that would carry NaN to neighbours.
     network = copy.deepcopy(network).double().eval()
-    return max(_radius(network, size_multiple, axis) for axis in (-2, -1))
+    return max(_radius(network, size_multiple, planes, axis) for axis in (-2, -1))
 
 
-def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
+def measure_halo(network: nn.Module, size_multiple: int, radius: int, planes: int = 1) -> int:
     """Return the context that a tile needs on each side to equal the whole picture.
 
     The middle of each of several synthetic pictures is restored once whole, once after all that is
@@ -79,6 +81,8 @@ def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
         Its total stride, in pixels.
     radius
         What :func:`measure_radius` gave.
+    planes
+        How many it sees; each gets a picture of its own.
 
     Returns
     -------
@@ -91,7 +95,11 @@ def measure_halo(network: nn.Module, size_multiple: int, radius: int) -> int:
     halo = math.ceil(radius / size_multiple) * size_multiple
     middle = math.lcm(size_multiple, _MIDDLE)  # whole blocks of JPEG and of the network
     reach = math.ceil(halo / middle) * middle
-    inside, outside = _pairs(2 * reach + middle)
+    # Each plane beside that of another pair.
+    inside, outside = (
+        torch.cat([images.roll(plane, 0) for plane in range(planes)], dim=1)
+        for images in _pairs(2 * reach + middle)
+    )
     expected = _middle(network, inside, reach, middle)
     while halo > 0:
         smaller = halo - size_multiple
@@ -145,19 +153,19 @@ def _pairs(side: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def _radius(network: nn.Module, size_multiple: int, axis: int) -> int:
+def _radius(network: nn.Module, size_multiple: int, planes: int, axis: int) -> int:
     """Return the radius along one axis, on strips of ever larger length."""
     strides = 32
     while (strides // 2) * size_multiple <= _LARGEST_RADIUS:
         centre = strides // 2 * size_multiple
         # A strip is enough: along the other axis the reach is measured on its own.
         size = [strides * size_multiple, size_multiple]
-        strips = torch.zeros(size_multiple, 1, *(size if axis == -2 else reversed(size)))
+        strips = torch.zeros(size_multiple, planes, *(size if axis == -2 else reversed(size)))
         strips = strips.double()
         along = strips.movedim(axis, -1)
         for place in range(size_multiple):
             along[place, ..., centre + place] = math.nan
-        reached: Tensor = network(strips).isnan().movedim(axis, -1).any(dim=-2)[:, 0]
+        reached: Tensor = network(strips).isnan().movedim(axis, -1).any(dim=-2).any(dim=1)
         if not reached[:, 0].any() and not reached[:, -1].any():
             places, positions = reached.nonzero(as_tuple=True)
             return int((positions - places - centre).abs().max())

@@ -25,8 +25,10 @@ from export.parity import Parity
 from export.quantization import Pair, psnr_cost, read_pairs, to_int8
 from export.receptive_field import measure_halo, measure_radius
 from export.verify import LARGEST_PSNR_COST, open_file, reference_of, verify_file
-from training.checkpoint import Weights
+from training.checkpoint import Generator, Weights
 from training.config_dict import to_dict
+
+_RESTORED = {1: "luma", 3: "chroma"}  # by the number of planes
 
 DEFAULT_LICENSE = "BSD-3-Clause"
 """Of the project, and of the weights that it ships."""
@@ -57,7 +59,7 @@ class ExportReport:
     def __str__(self) -> str:
         info = self.info
         operators = ", ".join(f"{count} {name}" for name, count in self.operators.items())
-        shape = ", ".join(map(str, self.form.shape))
+        shape = ", ".join(map(str, self.form.shape(info.planes)))
         cost = [] if self.psnr_cost is None else [f"PSNR cost: {self.psnr_cost:.3f} dB"]
         return "\n".join(
             [
@@ -86,8 +88,8 @@ def export_onnx(
 ) -> ExportReport:
     """Write a trained generator as one ONNX file, float32 ``image`` to float32 ``restored``.
 
-    Both have the shape ``(batch, 1, height, width)`` and luma in [0, 1]. The file appears only
-    after all of its checks.
+    Both have the shape ``(batch, 1, height, width)`` and luma in [0, 1], or for a network of chroma
+    ``(batch, 3, height, width)`` and Y, Cb and Cr. The file appears only after all of its checks.
 
     Parameters
     ----------
@@ -120,10 +122,12 @@ def export_onnx(
     if target.exists() and not overwrite:
         raise ExportError(f"{target}: exists already; pass --overwrite to replace it.")
     network = weights.network()
+    if form.precision == "int8" and network.planes != 1:
+        raise ExportError("int8: expected a network of luma, got one of chroma: choose float16")
     if not all(tensor.isfinite().all() for tensor in weights.state.values()):
         raise ExportError("expected finite weights, got NaN or infinity: train the network again")
     info = _facts(weights, network, name or target.stem, summary, license)
-    model = build_graph(network, info.size_multiple, form)
+    model = build_graph(network, info.size_multiple, info.planes, form)
     pairs = read_pairs(calibration_images, form) if form.precision == "int8" else []
     if pairs:
         model = to_int8(model, pairs[::2])
@@ -177,22 +181,21 @@ def _psnr_cost(
 
 
 def _facts(
-    weights: Weights, network: nn.Module, name: str, summary: str | None, license_: str
+    weights: Weights, network: Generator, name: str, summary: str | None, license_: str
 ) -> ModelInfo:
     """Return the facts about a model: measured on the network, or from the checkpoint's header."""
     training = weights.training
     if training is None:
         raise ExportError("expected weights that say how they were trained, got none that do")
     multiple = network.size_multiple
-    assert isinstance(multiple, int)
     low, high = training.degradation.quality
     try:
-        radius = measure_radius(network, multiple)
+        radius = measure_radius(network, multiple, network.planes)
         return ModelInfo(
             name=name,
-            summary=summary or f"Removes JPEG artifacts of quality {low} to {high} from luma.",
+            summary=summary or _summary(network.planes, low, high),
             size_multiple=multiple,
-            halo=measure_halo(network, multiple, radius),
+            halo=measure_halo(network, multiple, radius, network.planes),
             receptive_field=2 * radius + 1,
             quality_range=(low, high),
             license=license_,
@@ -201,15 +204,20 @@ def _facts(
             # of the tensors alone, as safetensors writes them without a header of ours
             weights_sha256=hashlib.sha256(safetensors.torch.save(weights.state)).hexdigest(),
             kflop_per_pixel=_kflop_per_pixel(network, multiple),
+            planes=network.planes,
         )
     except ValueError as error:
         raise ExportError(str(error)) from error
 
 
+def _summary(planes: int, low: int, high: int) -> str:
+    return f"Removes JPEG artifacts of quality {low} to {high} from {_RESTORED[planes]}."
+
+
 @torch.inference_mode()
-def _kflop_per_pixel(network: nn.Module, size_multiple: int) -> float:
+def _kflop_per_pixel(network: Generator, size_multiple: int) -> float:
     """Count the network's convolutions, a multiply-add as two operations."""
     with FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 1, size_multiple, size_multiple))
+        network(torch.zeros(1, network.planes, size_multiple, size_multiple))
     operations: int = counter.get_total_flops()
     return round(operations / size_multiple**2 / 1000, 3)

@@ -137,7 +137,7 @@ def _shapes(info: ModelInfo, form: GraphForm) -> Sequence[tuple[int, int, int, i
         (1, halo + 5, 2 * halo + 3),
     ]
     shapes = [
-        (form.batch or batch, 1, form.height or fit(height), form.width or fit(width))
+        (form.batch or batch, info.planes, form.height or fit(height), form.width or fit(width))
         for batch, height, width in sizes
     ]
     return tuple(dict.fromkeys(shapes))

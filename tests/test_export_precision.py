@@ -105,7 +105,7 @@ def test_eight_bits_cost_photographs_of_the_shipped_model_little(tmp_path: Path)
     form = GraphForm(precision="int8")
     pairs = read_pairs([tmp_path], form)
     shipped = weights_of("argan").network()
-    graph = build_graph(shipped, shipped.size_multiple, form)
+    graph = build_graph(shipped, shipped.size_multiple, 1, form)
     network = InferenceSession(graph.SerializeToString())
     exact = SessionOptions()  # without VNNI, sums of products would overflow
     exact.add_session_config_entry("session.x64quantprecision", "1")

@@ -32,6 +32,15 @@ def test_strided_layers_see_from_the_first_to_the_last_pixel_of_their_squares() 
     assert measure_radius(network, 8) == 15
 
 
+def test_each_plane_counts() -> None:
+    network = nn.Conv2d(3, 3, 9, padding=4)
+    with torch.no_grad():
+        network.weight[0] = 0  # Y comes back, whatever is in it
+        network.weight[1:, :, :2] = 0
+    assert measure_radius(network, 1, 3) == 4
+    assert measure_halo(network, 1, 4, 3) == 4
+
+
 def test_unet_without_levels() -> None:
     config = UNetConfig(
         widths=(2,), encoder_blocks=(), bottleneck_blocks=3, decoder_blocks=(), stem_stride=1

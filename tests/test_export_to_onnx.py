@@ -23,12 +23,14 @@ from torch import nn
 import export.to_onnx
 from argan_plugin import ModelError, RestorationModel
 from argan_plugin.tiling import map_tiles
+from export.bioimageio import build_package
 from export.errors import ExportError
 from export.graph import GraphForm, build_graph
 from export.to_onnx import ExportReport, export_onnx
 from training.checkpoint import Weights, build_generator
 from training.config import GeneratorConfig
 from training.config_dict import to_dict
+from training.generator import UNetConfig
 from training.paper_networks import PaperGeneratorConfig
 from training.recipes import paper, smoke
 
@@ -48,7 +50,7 @@ def random_weights(generator: GeneratorConfig) -> Weights:
     return Weights(
         generator=generator,
         state=network.state_dict(),
-        training=replace(smoke(), generator=generator, equivariant=False),
+        training=replace(smoke(), generator=generator, adversarial=None, equivariant=False),
         facts={"commit": "0123abc"},
     )
 
@@ -279,3 +281,38 @@ def test_weights_of_nan_are_refused(weights: Weights, tmp_path: Path) -> None:
 def test_a_name_that_no_model_can_have(weights: Weights, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="name must be letters"):
         export_onnx(weights, tmp_path / "my model.onnx")
+
+
+@pytest.fixture(scope="module")
+def chroma_weights() -> Weights:
+    shape = UNetConfig(
+        planes=3, widths=(8, 16), encoder_blocks=(1,), bottleneck_blocks=1, decoder_blocks=(1,)
+    )
+    made = random_weights(shape)
+    luma = 4  # channels of the head, which training leaves as they begin
+    for name in ("head.weight", "head.bias"):
+        made.state[name][:luma] = 0
+    return made
+
+
+def test_a_network_of_chroma_takes_and_gives_three_planes(
+    chroma_weights: Weights, tmp_path: Path
+) -> None:
+    path = tmp_path / "tiny-chroma.onnx"
+    info = export_onnx(chroma_weights, path).info
+    assert (info.planes, info.summary[-12:]) == (3, "from chroma.")
+    assert dimensions(path) == [["batch", 3, "height", "width"]] * 2
+    image = np.random.default_rng(2).random((1, 3, 2 * info.halo + 24, 40), np.float32)
+    restored = RestorationModel(path, device="cpu").run(image)
+    with torch.inference_mode():
+        expected = chroma_weights.network()(torch.from_numpy(image)).clamp(0, 1).numpy()
+    np.testing.assert_allclose(restored, expected, atol=1e-5)
+
+
+def test_forms_that_only_luma_has(chroma_weights: Weights, tmp_path: Path) -> None:
+    path = tmp_path / "tiny-chroma.onnx"
+    with pytest.raises(ExportError, match="int8: expected a network of luma"):
+        export_onnx(chroma_weights, path, form=GraphForm(precision="int8"))
+    export_onnx(chroma_weights, path)
+    with pytest.raises(ExportError, match="expected a model of luma"):
+        build_package(path, tmp_path / "package")

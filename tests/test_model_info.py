@@ -30,12 +30,21 @@ def test_a_whole_number_is_a_cost_too() -> None:
     assert ModelInfo.from_metadata(metadata).kflop_per_pixel == 116.0
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ModelInfo)])
+@pytest.mark.parametrize(
+    "field", [field.name for field in dataclasses.fields(ModelInfo) if field.name != "planes"]
+)
 def test_a_missing_fact_is_named(field: str) -> None:
     metadata = tiny_info().to_metadata()
     del metadata[f"argan.{field}"]
     with pytest.raises(ModelError, match=rf"argan\.{field}"):
         ModelInfo.from_metadata(metadata)
+
+
+def test_a_file_of_before_there_was_chroma_is_of_luma() -> None:
+    metadata = tiny_info(planes=3).to_metadata()
+    assert ModelInfo.from_metadata(metadata).planes == 3
+    del metadata["argan.planes"]
+    assert ModelInfo.from_metadata(metadata).planes == 1
 
 
 def test_metadata_of_another_project_is_refused() -> None:
@@ -73,6 +82,7 @@ def test_a_newer_format_asks_for_an_upgrade() -> None:
         ("kflop_per_pixel", "NaN"),
         ("kflop_per_pixel", "-1"),
         ("kflop_per_pixel", "1" + "0" * 400),
+        ("planes", "2"),
         ("name", "../../etc"),
         ("name", ""),
         ("summary", "two\nlines"),

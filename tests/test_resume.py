@@ -16,8 +16,9 @@ from PIL import Image
 
 from argan_plugin import restore_file, resume, settings
 from argan_plugin.cli import main
-from argan_plugin.resume import LIST_NAME
+from argan_plugin.resume import LIST_NAME, sha256_of, sums_of
 from argan_plugin.settings import Settings
+from argan_plugin.weights import CHROMA, model_path
 from argan_plugin.writing import write_picture
 
 Resume = Callable[..., tuple[int, set[str], list[str]]]
@@ -102,6 +103,16 @@ def test_other_settings_and_models(resumed: Resume, identity_model_path: Path) -
     assert resumed("--strength", "0.5", "--tile-size", "64", "--quiet")[:2] == (0, set())
     assert resumed("--strength", "0.5", model=identity_model_path)[:2] == (0, ALL)
     assert resumed()[:2] == (0, ALL)
+
+
+def test_another_model_of_chroma_counts_where_chroma_is_restored(
+    identity_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, both = (sums_of(identity_model_path, chroma=chroma) for chroma in (False, True))
+    assert list(alone) == ["model"]
+    assert both == alone | {"chroma_model": sha256_of(model_path(CHROMA))}
+    monkeypatch.setattr(resume, "model_path", lambda _: Path(__file__))
+    assert sums_of(identity_model_path, chroma=True) != both
 
 
 def test_settings_that_do_not_matter_are_settings() -> None:

@@ -75,6 +75,15 @@ def test_large_planes_are_cut_without_seams(model: RestorationModel, size: tuple
     )
 
 
+def test_planes_that_are_narrower_than_the_halo_are_cut_along_the_other_side() -> None:
+    strip = np.random.default_rng(2).random((40, 330), np.float32)
+    model = RestorationModel(device="cpu")
+    assert strip.shape[0] < model.info.halo
+    restored = restore_lazy(da.from_array(strip), model=model, chunk_size=64)
+    whole = restore(strip, model=model, grid=(0, 0))
+    np.testing.assert_allclose(restored.compute(scheduler="synchronous"), whole, atol=1e-5)
+
+
 def test_chroma_in_stacks_and_cut_planes(model: RestorationModel, movie: NDArray[np.uint8]) -> None:
     planes = movie[0]
     expected = np.stack([restore(plane, model=model, chroma=True) for plane in planes])

@@ -34,10 +34,10 @@ def pixel_loss(
 
     ``l2`` is the mean squared error; ``log_l2`` the mean over the patches of ln(MSE + ε), which is
     the negative PSNR in another unit, so that every patch counts the same, whatever its quality and
-    detail, as far as its error is above ε, which is `log_floor`; ``log_l2_blocks`` the same with 0.1 of what PSNR-B (:func:`training.metrics.psnr_b`)
-    adds to the error, as far as blocks stand out more than in the pristine patch; ``l1`` the mean
-    absolute error; ``charbonnier`` a smooth L1 (Charbonnier et al., ICIP 1994), the mean of
-    sqrt(d² + ε²).
+    detail, as far as its error is above ε, which is `log_floor`; ``log_l2_blocks`` the same with
+    0.1 of what PSNR-B (:func:`training.metrics.psnr_b`) adds to the error, as far as blocks stand
+    out more than in the pristine patch; ``l1`` the mean absolute error; ``charbonnier`` a smooth L1
+    (Charbonnier et al., ICIP 1994), the mean of sqrt(d² + ε²).
     """
     difference = restored - pristine
     if kind == "l2":
