@@ -109,7 +109,7 @@ def test_nan_stops_the_run_and_keeps_the_good_checkpoint(
     train(short(2), [images], tmp_path, machine=MACHINE)
     good = (tmp_path / "last.ckpt").read_bytes()
     monkeypatch.setattr(
-        "training.steps.pixel_loss", lambda _kind, restored, _pristine: restored.mean() * torch.nan
+        "training.steps.pixel_loss", lambda _kind, restored, *_: restored.mean() * torch.nan
     )
     with pytest.raises(TrainingDiverged, match="--resume"):
         train(short(4), [images], tmp_path, machine=MACHINE, resume=True)
