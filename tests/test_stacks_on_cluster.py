@@ -78,7 +78,8 @@ def test_a_large_plane_in_parts(client: Client, tiny_model_path: Path) -> None:
     lazy = da.from_array(plane, chunks=(300, 256))
     restored = restore_lazy(lazy, model=tiny_model_path, device="cpu", chunk_size=200)
     assert restored.chunks == lazy.chunks
-    expected = restore(plane, model=tiny_model_path, device="cpu")
+    # In noise a grid can be found by chance; parts of a plane take that of its corner.
+    expected = restore(plane, model=tiny_model_path, device="cpu", grid=(0, 0))
     np.testing.assert_allclose(restored.compute(), expected, atol=1e-6)
 
 
