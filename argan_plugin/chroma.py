@@ -22,9 +22,8 @@ from argan_plugin.weights import CHROMA, model_path
 
 _GREY: Final = np.float32(dct.MIDDLE / 255)
 
-# What every change is made smaller by: where little is lost the network is right about as often as
-# wrong, and pictures of high quality lose less by this than others gain (docs/experiments.md, "A
-# network for chroma").
+# What every change is made smaller by. It costs at low quality and gains at high, where the network
+# alone loses in files of 4:4:4 (docs/experiments.md, "A network for chroma").
 _LEAST_CHANGE: Final = np.float32(0.25 / 255)
 
 # What has less colour than this has none, but for rounding, and must stay grey: a change of it is

@@ -43,7 +43,7 @@ def store(photo: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory) ->
     tall = np.tile(photo, (2, 2, 1))
     Image.fromarray(tall).save(folder / "colours.png")
     Image.fromarray(tall[..., 1]).save(folder / "grey.png")
-    build_store([folder], folder / "store", 48, colour=True)
+    build_store([folder], folder / "store", 48, planes=3)
     return open_store(folder / "store")
 
 

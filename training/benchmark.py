@@ -15,7 +15,6 @@ from training.config import TrainingConfig
 from training.datasets import PatchBatches, smallest_side
 from training.launch import Machine, launch, make_player, patch_batches
 from training.pictures import build_store, open_store
-from training.planes import COLOURED
 from training.steps import (
     Player,
     build_discriminator,
@@ -59,8 +58,7 @@ def benchmark(
         discriminator = make_player(fabric, judge, config.adversarial.optimizer)
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder, "pictures.luma")
-        in_colour = config.generator.planes == COLOURED
-        build_store(images, pictures, smallest_side(config), colour=in_colour)
+        build_store(images, pictures, smallest_side(config), planes=config.generator.planes)
         store = open_store(pictures)
         numbers = range(len(store))
         start = time.perf_counter()

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from training.config import TrainingConfig
 from training.degradation import Pixels, degrade, margin, source_size
 from training.pictures import PictureStore
+from training.planes import channels_first
 
 _SMALLEST_REDUCTION = 0.5
 _LARGEST_ENLARGEMENT = 1.8
@@ -60,10 +61,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         first = iteration * self.config.batch_size + self.rank * self.share
         for place in range(self.share):
             rng = np.random.default_rng((self.config.seed, first + place))
-            patches = self._patch(rng)
-            compressed[place], pristine[place] = (
-                patch.reshape(size, size, -1).transpose(2, 0, 1) for patch in patches
-            )
+            compressed[place], pristine[place] = map(channels_first, self._patch(rng))
         return torch.from_numpy(compressed), torch.from_numpy(pristine)
 
     def _patch(self, rng: np.random.Generator) -> tuple[Pixels, Pixels]:

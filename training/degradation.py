@@ -18,7 +18,7 @@ from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.quantization_tables import ijg_luma_table
 from training.config import DegradationConfig
 from training.drawings import draw
-from training.planes import COLOURED, grey
+from training.planes import COLOURED, grey, planes_of
 
 Luma = NDArray[np.uint8]
 
@@ -84,7 +84,7 @@ def degrade(
     if config.drawings and rng.random() < config.drawings:
         source = _drawn(source, rng)
         config = replace(config, clean=config.clean_drawings, low_quality_bias=1.0)
-    elif source.ndim == COLOURED and rng.random() < _COLOURLESS_SHARE:
+    elif planes_of(source) == COLOURED and rng.random() < _COLOURLESS_SHARE:
         source = _colourless(grey(source))
     if rng.random() < config.studio_range:
         source = np.rint(16 + source * np.float32(219 / 255)).astype(np.uint8)
@@ -116,7 +116,7 @@ def source_size(patch_size: int, config: DegradationConfig, planes: int) -> int:
 def _drawn(source: Pixels, rng: np.random.Generator) -> Pixels:
     """Return a drawing; in colour, each of its greys has one, most often."""
     drawing = draw(grey(source), rng)
-    if source.ndim == 2:
+    if planes_of(source) == 1:
         return drawing
     if rng.random() < _COLOURLESS_DRAWINGS:
         return _colourless(drawing)
@@ -182,7 +182,7 @@ def _compress(
     image: Pixels, quality: int, config: DegradationConfig, rng: np.random.Generator
 ) -> Pixels:
     subsampling = _SUBSAMPLING[0]  # which luma has none of
-    coloured = image.ndim == COLOURED
+    coloured = planes_of(image) == COLOURED
     if coloured:
         subsampling = _SUBSAMPLING[int(rng.choice(len(_SUBSAMPLING), p=_SUBSAMPLING_SHARES))]
     if rng.random() < config.other_tables:
@@ -201,7 +201,7 @@ def _other_table(quality: int, rng: np.random.Generator) -> Sequence[int]:
 
 def _block(image: Pixels) -> int:
     """Return the side of the largest blocks, in pixels: those of chroma at half the size."""
-    return _BLOCKS[1 if image.ndim == 2 else COLOURED]
+    return _BLOCKS[planes_of(image)]
 
 
 def _offset(image: Pixels, rng: np.random.Generator) -> tuple[int, int]:

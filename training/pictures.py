@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from training.degradation import Luma, Pixels
-from training.planes import grey
+from training.planes import COLOURED, grey
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,9 +54,9 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def build_store(
-    folders: Sequence[Path], target: Path, smallest_side: int, *, colour: bool = False
+    folders: Sequence[Path], target: Path, smallest_side: int, *, planes: int = 1
 ) -> None:
-    """Decode all pictures of ``folders`` and write them to ``target``, their luma or in colour.
+    """Decode all pictures of ``folders`` and write them to ``target``, in colour for three planes.
 
     Unreadable pictures and pictures with a side under ``smallest_side`` pixels are named on stderr
     and skipped.
@@ -78,7 +78,7 @@ def build_store(
         )
     names: list[str] = []
     shapes: list[tuple[int, ...]] = []
-    read = read_colours if colour else read_luma
+    read = read_colours if planes == COLOURED else read_luma
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".tmp")
     try:

@@ -42,8 +42,18 @@ def judged(planes: Tensor) -> Tensor:
     return planes[:, 1:] if planes.shape[1] == COLOURED else planes
 
 
+def planes_of(picture: NDArray[np.uint8]) -> int:
+    """Return how many planes a picture has, ``(height, width)`` or with colours behind."""
+    return 1 if picture.ndim == 2 else COLOURED
+
+
+def channels_first(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture as networks take it, ``(channel, height, width)``, in the same memory."""
+    return picture.reshape(*picture.shape[:2], -1).transpose(2, 0, 1)
+
+
 def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the luma, uint8 ``(height, width)``, of a picture that may have colours."""
-    if picture.ndim == 2:
+    if planes_of(picture) == 1:
         return picture
     return np.rint(color.luma(picture.astype(np.float32))).astype(np.uint8)

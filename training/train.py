@@ -22,7 +22,6 @@ from training.datasets import smallest_side, validation_crops
 from training.ema import ExponentialMovingAverage
 from training.launch import Machine, launch, make_player, patch_batches
 from training.pictures import PictureFolderError, PictureStore, build_store, open_store, split
-from training.planes import COLOURED
 from training.run_log import RunLog
 from training.run_state import WEIGHTS_FILE, RunState
 from training.steps import build_discriminator, update_discriminator, update_generator
@@ -205,8 +204,7 @@ def _open_store(
     problem: str | None = None
     if fabric.is_global_zero and not (reuse and path.exists()):
         try:
-            in_colour = config.generator.planes == COLOURED
-            build_store(images, path, smallest_side(config), colour=in_colour)
+            build_store(images, path, smallest_side(config), planes=config.generator.planes)
         except PictureFolderError as error:
             problem = str(error)
     # Every process must learn of it, or the others would wait for ever.
