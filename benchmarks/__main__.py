@@ -22,7 +22,8 @@ other measurements, each with --help of its own; docs/ says which page shows wha
   python -m benchmarks.profile_file what each step of restoring a file takes
   python -m benchmarks.structure    other forms of the shipped network's graph
   python -m benchmarks.ablations    short training runs that differ in one respect
-  python -m benchmarks.candidates   weights beside each other, before they are shipped
+  python -m benchmarks.candidates, chroma_candidates
+                                    weights beside each other, before they are shipped
   python -m benchmarks.illustrations clip art and paintings, from folders of them
   python -m benchmarks.scripts      text in other fonts and scripts
   python -m benchmarks.napari_stall how long napari's window does not answer

@@ -168,19 +168,22 @@ def _joined(values: Sequence[float], form: str) -> str:
     return " / ".join(format(value, form) for value in values)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.candidates",
-        description="Compare weights on validation pictures, plain grounds and drawings.",
-    )
+def parse(name: str, what: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the weights to compare and the folder of pictures, for the command of a module."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}", description=what)
     parser.add_argument(
         "weights", nargs="+", metavar="MODEL", help=".safetensors, .onnx or the name of a model"
     )
     parser.add_argument(
         "--images", type=Path, required=True, metavar="DIR", help="the training pictures"
     )
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table."""
+    what = "Compare weights on validation pictures, plain grounds and drawings."
+    options = parse("benchmarks.candidates", what, arguments)
     print(compare(options.weights, options.images))
     return 0
 

@@ -78,7 +78,7 @@ def build_store(
         )
     names: list[str] = []
     shapes: list[tuple[int, ...]] = []
-    read = read_colours if planes == COLOURED else read_luma
+    read = _reader(planes)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".tmp")
     try:
@@ -130,6 +130,10 @@ def read_colours(path: Path) -> Pixels:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
+def _reader(planes: int) -> Callable[[Path], Pixels]:
+    return read_colours if planes == COLOURED else read_luma
+
+
 def _read(read: Callable[[Path], Pixels], path: Path) -> Pixels | str:
     try:
         return read(path)
@@ -155,8 +159,12 @@ def split_names(names: Sequence[str], share: float) -> tuple[list[int], list[int
     return sorted(order[limit:]) or order, sorted(order[:limit])
 
 
-def kept_pictures(folder: Path, share: float) -> dict[str, Luma]:
-    """Return the luma of the pictures below ``folder`` that a run keeps to validate by, by name."""
+def kept_pictures(folder: Path, share: float, *, planes: int = 1) -> dict[str, Pixels]:
+    """Return the pictures below ``folder`` that a run keeps to validate by, by name.
+
+    Their luma, or for three planes their colours.
+    """
     paths = find_pictures(folder)
     names = [path.relative_to(folder).as_posix() for path in paths]
-    return {names[number]: read_luma(paths[number]) for number in split_names(names, share)[1]}
+    read = _reader(planes)
+    return {names[number]: read(paths[number]) for number in split_names(names, share)[1]}
