@@ -18,6 +18,7 @@ from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.quantization_tables import ijg_luma_table
 from training.config import DegradationConfig
 from training.drawings import draw
+from training.palettes import coloured, colourless
 from training.planes import COLOURED, grey, planes_of
 
 Luma = NDArray[np.uint8]
@@ -43,7 +44,6 @@ _RESAMPLING = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resamp
 _SUBSAMPLING: tuple[Subsampling, ...] = ("4:2:0", "4:4:4", "4:2:2")
 _SUBSAMPLING_SHARES = (0.7, 0.2, 0.1)
 _COLOURLESS_SHARE = 0.05  # grey must stay grey
-_COLOURLESS_DRAWINGS = 0.3  # black on white
 
 # N. Robidoux's table, made for ImageMagick and mozjpeg's default (its jcparam.c, index 3).
 _ROBIDOUX_TABLE = (
@@ -82,10 +82,11 @@ def degrade(
         uint8, ``patch_size`` each way, of the same place, at any offset to the grid of the blocks.
     """
     if config.drawings and rng.random() < config.drawings:
-        source = _drawn(source, rng)
+        drawing = draw(grey(source), rng)
+        source = drawing if planes_of(source) == 1 else coloured(drawing, rng)
         config = replace(config, clean=config.clean_drawings, low_quality_bias=1.0)
     elif planes_of(source) == COLOURED and rng.random() < _COLOURLESS_SHARE:
-        source = _colourless(grey(source))
+        source = colourless(grey(source))
     if rng.random() < config.studio_range:
         source = np.rint(16 + source * np.float32(219 / 255)).astype(np.uint8)
     kind = rng.random()
@@ -111,26 +112,6 @@ def source_size(patch_size: int, config: DegradationConfig, planes: int) -> int:
     """Return the side of the crop that :func:`degrade` wants for a patch."""
     size = patch_size + margin(planes)
     return int(np.ceil(size / LARGEST_REDUCTION)) if config.resized else size
-
-
-def _drawn(source: Pixels, rng: np.random.Generator) -> Pixels:
-    """Return a drawing; in colour, each of its greys has one, most often."""
-    drawing = draw(grey(source), rng)
-    if planes_of(source) == 1:
-        return drawing
-    if rng.random() < _COLOURLESS_DRAWINGS:
-        return _colourless(drawing)
-    greys = np.array([0, *np.sort(rng.choice(np.arange(1, 255), 3, replace=False)), 255])
-    colours = rng.integers(0, 256, (len(greys), COLOURED))
-    levels = np.arange(256)
-    palette = np.stack([np.interp(levels, greys, channel) for channel in colours.T], axis=1)
-    coloured: Pixels = np.rint(palette).astype(np.uint8)[drawing]
-    return coloured
-
-
-def _colourless(luma: Luma) -> Pixels:
-    """Return a picture in colour that shows none."""
-    return np.repeat(luma[..., np.newaxis], COLOURED, axis=2)
 
 
 def _recompressed(

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 
 from training.winograd import residual_block
 
+_TO_CENTRE = -128 / 255  # of a plane; no colour at all, in chroma: ITU-T T.871, section 7
+
 
 @dataclass(frozen=True, kw_only=True)
 class UNetConfig:
@@ -112,7 +114,9 @@ class UNet(nn.Module):
 
     Maps ``(batch, planes, height, width)`` in [0, 1] to the same shape; height and width are
     multiples of :attr:`size_multiple`. The output is not clipped. Of three planes the first, which
-    is judged by nothing, stays as it is: its part of the head begins as zero and never moves.
+    is judged by nothing, stays as it is: its part of the head begins as zero and never moves. Three
+    planes are centred first: near zero bfloat16 tells apart what it does not near grey, and what
+    convolutions pad with is grey.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -149,7 +153,7 @@ class UNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore ``image``."""
-        features = self.stem(image)
+        features = self.stem(image if self.planes == 1 else image + _TO_CENTRE)
         skips = []
         for blocks, down in zip(self.encoder, self.down, strict=True):
             features = blocks(features)
