@@ -56,11 +56,11 @@ MACHINES = {
         hours_before=10.62,
     ),
     CHROMA: Machine(
-        processor="AMD EPYC with AVX-512",
+        processor="Intel Xeon with AMX, then AMD EPYC with AVX-512",
         cores=2,
         memory_gib=(2, 24),
         date="2026-12-01",
-        start="weights of its first runs (docs/experiments.md)",
+        start="weights of the run before it, of 13,100 iterations (docs/experiments.md)",
         hours_before=2.74,
     ),
 }

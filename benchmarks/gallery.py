@@ -24,7 +24,7 @@ from PIL import Image, ImageFilter
 from skimage import restoration
 from tqdm import tqdm
 
-from argan_plugin import color, restore
+from argan_plugin import restore
 from argan_plugin.jpeg import round_trip
 from argan_plugin.model import RestorationModel, open_model
 from argan_plugin.quantization_tables import ijg_luma_table
@@ -42,6 +42,7 @@ from benchmarks.gallery_scores import (
 )
 from benchmarks.gallery_sheets import Panel, Row, draw_sheet
 from training import metrics
+from training.planes import grey
 
 Pixels = NDArray[np.uint8]
 Filter = Callable[[Pixels], Pixels]
@@ -105,13 +106,6 @@ LIBRARIES: Mapping[str, Mapping[str, Filter]] = {
 """Filters by library and setting: total variation (TV) is Chambolle's, NLM are non-local means."""
 
 
-def luma(pixels: Pixels) -> Pixels:
-    """Return the full-range luma of uint8 grey or RGB pixels, rounded, ``(height, width)``."""
-    if pixels.ndim == 2:
-        return pixels
-    return np.rint(color.luma(pixels.astype(np.float32))).astype(np.uint8)
-
-
 def compressed(picture: Picture, quality: int) -> Pixels:
     """Return a picture after JPEG with 4:2:0 chroma, as most programs save it."""
     return round_trip(picture.load(), quality=quality, subsampling="4:2:0")
@@ -120,7 +114,7 @@ def compressed(picture: Picture, quality: int) -> Pixels:
 def best_of(filters: Mapping[str, Filter], jpeg: Pixels, original: Pixels) -> tuple[str, Pixels]:
     """Return the setting with the highest PSNR of the luma, and its result."""
     results = [(setting, restored(jpeg)) for setting, restored in filters.items()]
-    return max(results, key=lambda item: metrics.psnr(luma(item[1]), luma(original)))
+    return max(results, key=lambda item: metrics.psnr(grey(item[1]), grey(original)))
 
 
 def score(picture: Picture, quality: int, method: str, setting: str, pixels: Pixels) -> Score:
@@ -131,7 +125,7 @@ def score(picture: Picture, quality: int, method: str, setting: str, pixels: Pix
         quality=quality,
         method=method,
         setting=setting,
-        psnr=metrics.psnr(luma(pixels), luma(original)),
+        psnr=metrics.psnr(grey(pixels), grey(original)),
         ssimulacra2=metrics.ssimulacra2(pixels, original),
     )
 

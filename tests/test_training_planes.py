@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from argan_plugin.jpeg import round_trip
 from tests.short_runs import MACHINE, short, weights
@@ -20,7 +21,7 @@ from training.datasets import PatchBatches, validation_crops
 from training.degradation import degrade, margin, source_size
 from training.generator import UNetConfig
 from training.pictures import PictureStore, build_store, open_store
-from training.planes import grey, judged, to_planes
+from training.planes import GREY, grey, judged, to_planes
 from training.recipes import chroma, smoke
 from training.train import train
 from training.validation import Validation
@@ -89,6 +90,18 @@ def test_aligned_patches_lie_on_the_grid_of_chroma(photo: NDArray[np.uint8]) -> 
             if np.array_equal(again[:-2, :-2], compressed[:-2, :-2]):
                 found.add(subsampling)
     assert found >= {"4:2:0", "4:4:4"}
+
+
+def test_grey_is_zero_for_the_network_up_to_its_edges() -> None:
+    network = begin_generator(config()).eval()
+    with torch.no_grad():
+        nn.init.normal_(network.state_dict()["head.weight"])
+        for name, values in network.state_dict().items():
+            if name.endswith("bias"):
+                values.zero_()
+        grey_picture = torch.full((1, 3, 16, 24), GREY)
+        assert torch.equal(network(grey_picture), grey_picture)
+        assert not torch.equal(network(grey_picture + 0.1), grey_picture + 0.1)
 
 
 def test_validation_judges_chroma_stored_at_half_the_size(store: PictureStore) -> None:

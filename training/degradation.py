@@ -19,7 +19,7 @@ from argan_plugin.quantization_tables import ijg_luma_table
 from training.config import DegradationConfig
 from training.drawings import draw
 from training.palettes import coloured, colourless
-from training.planes import COLOURED, grey, planes_of
+from training.planes import COLOURED, grey, plane_count
 
 Luma = NDArray[np.uint8]
 
@@ -83,9 +83,9 @@ def degrade(
     """
     if config.drawings and rng.random() < config.drawings:
         drawing = draw(grey(source), rng)
-        source = drawing if planes_of(source) == 1 else coloured(drawing, rng)
+        source = drawing if plane_count(source) == 1 else coloured(drawing, rng)
         config = replace(config, clean=config.clean_drawings, low_quality_bias=1.0)
-    elif planes_of(source) == COLOURED and rng.random() < _COLOURLESS_SHARE:
+    elif plane_count(source) == COLOURED and rng.random() < _COLOURLESS_SHARE:
         source = colourless(grey(source))
     if rng.random() < config.studio_range:
         source = np.rint(16 + source * np.float32(219 / 255)).astype(np.uint8)
@@ -163,7 +163,7 @@ def _compress(
     image: Pixels, quality: int, config: DegradationConfig, rng: np.random.Generator
 ) -> Pixels:
     subsampling = _SUBSAMPLING[0]  # which luma has none of
-    coloured = planes_of(image) == COLOURED
+    coloured = plane_count(image) == COLOURED
     if coloured:
         subsampling = _SUBSAMPLING[int(rng.choice(len(_SUBSAMPLING), p=_SUBSAMPLING_SHARES))]
     if rng.random() < config.other_tables:
@@ -182,7 +182,7 @@ def _other_table(quality: int, rng: np.random.Generator) -> Sequence[int]:
 
 def _block(image: Pixels) -> int:
     """Return the side of the largest blocks, in pixels: those of chroma at half the size."""
-    return _BLOCKS[planes_of(image)]
+    return _BLOCKS[plane_count(image)]
 
 
 def _offset(image: Pixels, rng: np.random.Generator) -> tuple[int, int]:

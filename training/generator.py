@@ -22,9 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.planes import GREY
 from training.winograd import residual_block
-
-_TO_CENTRE = -128 / 255  # of a plane; no colour at all, in chroma: ITU-T T.871, section 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +152,8 @@ class UNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore ``image``."""
-        features = self.stem(image if self.planes == 1 else image + _TO_CENTRE)
+        # Added, as the operators that a model file may use have no subtraction.
+        features = self.stem(image if self.planes == 1 else image + -GREY)
         skips = []
         for blocks, down in zip(self.encoder, self.down, strict=True):
             features = blocks(features)

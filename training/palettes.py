@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from training.planes import COLOURED
+
 Luma = NDArray[np.uint8]
 Colours = NDArray[np.uint8]
 
@@ -39,7 +41,9 @@ def coloured(drawing: Luma, rng: np.random.Generator) -> Colours:
         return colourless(drawing)
     number = int(rng.integers(2, _MOST_PALETTES + 1)) if rng.random() < _BY_WORDS else 1
     ground = int(np.bincount(drawing.ravel(), minlength=_GREYS).argmax())
-    colour = np.full(3, ground) if rng.random() < _ON_GREY else rng.integers(0, _GREYS, 3)
+    colour = (
+        np.full(COLOURED, ground) if rng.random() < _ON_GREY else rng.integers(0, _GREYS, COLOURED)
+    )
     palettes = np.stack([_palette(ground, colour, rng) for _ in range(number)])
     result: Colours = palettes[_words(drawing.shape, number, rng), drawing]
     return result
@@ -47,14 +51,14 @@ def coloured(drawing: Luma, rng: np.random.Generator) -> Colours:
 
 def colourless(luma: Luma) -> Colours:
     """Return a picture in colour that shows none."""
-    return np.repeat(luma[..., np.newaxis], 3, axis=2)
+    return np.repeat(luma[..., np.newaxis], COLOURED, axis=2)
 
 
 def _palette(ground: int, colour: NDArray[np.int64], rng: np.random.Generator) -> Colours:
     """Return the colour of each grey, uint8 ``(256, 3)``, of which that of the ground is given."""
     between = rng.integers(1, _GREYS - 1, int(rng.integers(_MOST_COLOURS_BETWEEN + 1)))
     greys = np.unique([0, *between, ground, _GREYS - 1])
-    colours = rng.integers(0, _GREYS, (len(greys), 3))
+    colours = rng.integers(0, _GREYS, (len(greys), COLOURED))
     colours[greys == ground] = colour
     levels = np.arange(_GREYS)
     channels = [np.interp(levels, greys, channel) for channel in colours.T]

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from argan_plugin import color
+from argan_plugin import color, dct
 
 COLOURED = 3
 """How many planes a picture in colour has."""
 
-_GREY = 128 / 255  # Cb and Cr of what has no colour: ITU-T T.871, section 7
+GREY = dct.MIDDLE / 255
+"""Cb and Cr of what has no colour, in [0, 1]: ITU-T T.871, section 7."""
 
 
 def to_planes(pixels: Tensor) -> Tensor:
@@ -32,8 +33,8 @@ def to_planes(pixels: Tensor) -> Tensor:
         return unit
     red, green, blue = color.LUMA_WEIGHTS
     luma = red * unit[:, :1] + green * unit[:, 1:2] + blue * unit[:, 2:]
-    cb = (unit[:, 2:] - luma) * (0.5 / (1 - blue)) + _GREY
-    cr = (unit[:, :1] - luma) * (0.5 / (1 - red)) + _GREY
+    cb = (unit[:, 2:] - luma) * (0.5 / (1 - blue)) + GREY
+    cr = (unit[:, :1] - luma) * (0.5 / (1 - red)) + GREY
     return torch.cat([luma, cb, cr], dim=1)
 
 
@@ -42,7 +43,7 @@ def judged(planes: Tensor) -> Tensor:
     return planes[:, 1:] if planes.shape[1] == COLOURED else planes
 
 
-def planes_of(picture: NDArray[np.uint8]) -> int:
+def plane_count(picture: NDArray[np.uint8]) -> int:
     """Return how many planes a picture has, ``(height, width)`` or with colours behind."""
     return 1 if picture.ndim == 2 else COLOURED
 
@@ -54,6 +55,6 @@ def channels_first(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the luma, uint8 ``(height, width)``, of a picture that may have colours."""
-    if planes_of(picture) == 1:
+    if plane_count(picture) == 1:
         return picture
     return np.rint(color.luma(picture.astype(np.float32))).astype(np.uint8)

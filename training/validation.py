@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from argan_plugin.jpeg import round_trip
 from training.degradation import Luma, Pixels
 from training.metrics import psnr
-from training.planes import channels_first, judged, planes_of, to_planes
+from training.planes import channels_first, judged, plane_count, to_planes
 
 QUALITIES = (10, 20, 30, 40)
 """IJG qualities of the paper's tests."""
@@ -80,7 +80,7 @@ def restore_judged(network: nn.Module, image: Pixels, device: torch.device) -> L
 
 def _judged(image: Pixels) -> Luma:
     """Return what there is to compare of a picture, as :func:`restore_judged` does."""
-    return image if planes_of(image) == 1 else _in_8_bits(to_planes(_batch(image)))
+    return image if plane_count(image) == 1 else _in_8_bits(to_planes(_batch(image)))
 
 
 def _batch(image: Pixels) -> Tensor:
