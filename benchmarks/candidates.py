@@ -45,6 +45,7 @@ _DRAWN = (
     drawn_pictures.dots,
 )
 _DRAWN_QUALITIES = (10, 40, 75, 90, 95)
+_FACTORS = (0.7, 1.5)  # of a resize behind the compression
 
 
 def validation_pictures(folder: Path) -> list[Luma]:
@@ -105,6 +106,29 @@ def of_other_sharpness(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, s
     return row
 
 
+def resized(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
+    """Return the mean gain in PSNR in dB by quality of crops that were resized when compressed.
+
+    As windows and copies show pictures; the original is resized likewise.
+    """
+    row = {}
+    for factor in _FACTORS:
+        originals = [_by(factor, crop) for crop in crops]
+        gains = []
+        for quality in QUALITIES:
+            given = [_by(factor, round_trip(crop, quality=quality)) for crop in crops]
+            before = mean_psnr(zip(given, originals, strict=True))
+            restored = [restorer(picture) for picture in given]
+            gains.append(mean_psnr(zip(restored, originals, strict=True)) - before)
+        row[f"compressed, then resized by {factor}, gain"] = _joined(gains, "+.3f")
+    return row
+
+
+def _by(factor: float, picture: Luma) -> Luma:
+    height, width = (round(side * factor) for side in picture.shape)
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+
+
 def _enlarged(crop: Luma) -> Luma:
     """Return two thirds of ``crop`` at the size of the whole."""
     height, width = (side * 2 // 3 for side in crop.shape)
@@ -156,6 +180,7 @@ def compare(weights: Sequence[str | Path], folder: Path) -> str:
         columns.append(
             photographs(restorer, crops)
             | of_other_sharpness(restorer, crops)
+            | resized(restorer, crops)
             | plain(restorer)
             | drawn(restorer)
         )

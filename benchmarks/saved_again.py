@@ -1,4 +1,4 @@
-"""Measure what restoring gains on pictures that were cut or saved twice: docs/real-files.md.
+"""Measure what restoring gains on pictures cut, resized or saved twice: docs/real-files.md.
 
 ``python -m benchmarks.saved_again --images LIVE1 --json benchmarks/saved_again.json``: qualities
 are drawn from 20 to 80 with a fixed seed for each picture, the same for every case.
@@ -74,14 +74,31 @@ def shifted_grid(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
 def resized(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
     """Resize by a factor of 0.6 to 1.4 between the two; the original is resized likewise."""
     first, second = rng.integers(*_QUALITIES, size=2, endpoint=True).tolist()
+    pristine, once = _resized(original, round_trip(original, quality=first), rng)
+    return pristine, round_trip(once, quality=second)
+
+
+def resized_alone(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
+    """Save it once, and resize what comes back by a factor of 0.6 to 1.4."""
+    quality = int(rng.integers(*_QUALITIES, endpoint=True))
+    return _resized(original, round_trip(original, quality=quality), rng)
+
+
+def resized_and_saved_finely(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
+    """Save it once, resize it, and save that with a high quality."""
+    pristine, once = resized_alone(original, rng)
+    return pristine, round_trip(once, quality=_FINE)
+
+
+def _resized(original: Luma, once: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
+    """Return both at another size."""
     factor = rng.uniform(*_FACTORS)
     size = round(original.shape[1] * factor), round(original.shape[0] * factor)
-    once = round_trip(original, quality=first)
-    pristine, smaller = (
+    pristine, other = (
         np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
         for image in (original, once)
     )
-    return pristine, round_trip(smaller, quality=second)
+    return pristine, other
 
 
 def cut(original: Luma, rng: np.random.Generator) -> tuple[Luma, Luma]:
@@ -104,6 +121,8 @@ CASES: dict[str, Callable[[Luma, np.random.Generator], tuple[Luma, Luma]]] = {
     "twice, on one grid": same_grid,
     "twice, on shifted grids": shifted_grid,
     "resized in between": resized,
+    "once, and resized": resized_alone,
+    "once, resized, then at 90": resized_and_saved_finely,
 }
 
 
@@ -135,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(
         arguments,
         name="saved_again",
-        description="Measure what restoring gains on pictures that were cut or saved twice.",
+        description="Measure what restoring gains on pictures cut, resized or saved twice.",
         header=HEADER,
         measure=measure,
     )

@@ -43,6 +43,19 @@ def test_softer_crops_lose_less_to_jpeg_and_sharper_ones_more() -> None:
     assert (sharper < plain).all()
 
 
+def test_what_changes_nothing_gains_nothing_on_resized_crops() -> None:
+    crops = [texture(96, 80, seed) for seed in range(2)]
+    assert set(candidates.resized(same, crops).values()) == {" / ".join(["+0.000"] * 4)}
+    seen: set[tuple[int, ...]] = set()
+
+    def noted(image: np.ndarray) -> np.ndarray:
+        seen.add(image.shape)
+        return image
+
+    candidates.resized(noted, crops)
+    assert seen == {(67, 56), (144, 120)}
+
+
 def test_every_ground_that_changes_by_two_levels_is_counted() -> None:
     row = candidates.plain(brighter)
     # the others are nearly white, where there is no room for two levels

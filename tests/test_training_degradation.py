@@ -119,6 +119,17 @@ def test_drawings_are_saved_at_any_quality_alike() -> None:
         assert (b == d).all()
 
 
+def test_what_was_resized_is_not_saved_again_at_the_lowest_qualities() -> None:
+    """Where the first compression would hardly show any more."""
+    twice = DegradationConfig(quality=(5, 6), recompressed=1.0)
+    resized = DegradationConfig(quality=(5, 6), resized=1.0)
+    least_of_twice, least_of_resized = (
+        min(np.square(a.astype(float) - b).mean() for a, b in pairs(config))
+        for config in (twice, resized)
+    )
+    assert least_of_twice > 10 * least_of_resized
+
+
 def test_a_picture_too_small_for_a_reduction_is_enlarged_at_most() -> None:
     source = photo(SIZE + margin(1))
     compressed, _ = degrade(source, SIZE, DegradationConfig(resized=1.0), np.random.default_rng(0))

@@ -36,7 +36,8 @@ class DegradationConfig:
     """Share compressed twice, at two qualities and on two 8x8 grids, as re-saved pictures are."""
 
     resized: float = 0.0
-    """Share compressed, resized and compressed again, as the web does to pictures."""
+    """Share compressed and then resized, to half and to twice the size at most, as windows, copies
+    and the web do to pictures; most are compressed again behind that."""
 
     other_tables: float = 0.0
     """Share of the compressions with quantization tables other than libjpeg's."""

@@ -1,8 +1,9 @@
 """Compressed pictures from pristine ones, by real JPEG encoding: of luma, or in colour.
 
 What happens to pictures outside the laboratory, each with a share of its own in
-:class:`~training.config.DegradationConfig`: one compression; two, on shifted 8x8 grids; a resize
-between two; none; quantization tables that are not libjpeg's; drawings instead of the picture.
+:class:`~training.config.DegradationConfig`: one compression; two, on shifted 8x8 grids; one and a
+resize, and mostly a finer one behind it; none; quantization tables that are not libjpeg's; drawings
+instead of the picture.
 """
 
 from __future__ import annotations
@@ -31,13 +32,23 @@ DCT_BLOCK = 8
 
 _BLOCKS = {1: DCT_BLOCK, COLOURED: 2 * DCT_BLOCK}  # by the number of planes
 
-LARGEST_REDUCTION = 0.6
-"""Smallest factor of the resize between two compressions."""
+LARGEST_REDUCTION = 0.5
+"""Smallest factor of the resize of what is compressed."""
 
 _FIRST_QUALITY = (20, 96)
-_LARGEST_ENLARGEMENT = 1.4
+_LARGEST_ENLARGEMENT = 2.0
+# What was resized is left as pixels by windows and copies, and saved again by the web, seldom with
+# a low quality: behind that, the first compression hardly shows (docs/experiments.md).
+_QUALITY_BEFORE_RESIZE = (5, 96)
+_QUALITY_BEHIND_RESIZE = (50, 98)
+_LEFT_RESIZED_SHARE = 0.4
 _ALIGNED_SHARE = 0.3  # re-saved without a crop, the second grid is the first
-_RESAMPLING = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+_RESAMPLING = (
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+    Image.Resampling.NEAREST,  # as pictures are zoomed to see their pixels
+)
 
 # How files store chroma, a guess at what people have: libjpeg's default in most, cameras and
 # image editors the others.
@@ -135,12 +146,16 @@ def _resized(
     factor = np.exp(rng.uniform(np.log(smallest), np.log(max(smallest, _LARGEST_ENLARGEMENT))))
     side = min(round(target / factor), shorter)
     pristine = _cut(source, side, (0, 0))
-    once = _compress(pristine, int(rng.integers(*_FIRST_QUALITY)), config, rng)
+    once = _compress(pristine, int(rng.integers(*_QUALITY_BEFORE_RESIZE)), config, rng)
     resampling = _RESAMPLING[rng.integers(len(_RESAMPLING))]
     once, pristine = (
         np.asarray(Image.fromarray(image).resize((target, target), resampling))
         for image in (once, pristine)
     )
+    if rng.random() < _LEFT_RESIZED_SHARE:
+        offset = _offset(once, rng)
+        return _cut(once, patch_size, offset), _cut(pristine, patch_size, offset)
+    config = replace(config, quality=_QUALITY_BEHIND_RESIZE, low_quality_bias=1.0)
     return _compress_and_cut(once, pristine, patch_size, config, rng)
 
 
