@@ -40,12 +40,12 @@ class Machine:
 
 MACHINES = {
     "argan": Machine(
-        processor="AMD EPYC with AVX-512",
+        processor="AMD EPYC, then Intel Xeon, both with AVX-512",
         cores=2,
         memory_gib=(2, 24),
-        date="2026-11-30",
-        start="weights of the twentieth and twenty-first runs (docs/experiments.md)",
-        hours_before=9.62,
+        date="2026-12-01",
+        start="weights of the twenty-first and twenty-second runs (docs/experiments.md)",
+        hours_before=10.73,
     ),
     "argan-texture": Machine(
         processor="AMD EPYC with AVX-512",
@@ -180,7 +180,7 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
         ("cut on the grid of the JPEG, as whole files are", f"{degradation.aligned:.0%}"),
         ("tables that are not libjpeg's", f"{degradation.other_tables:.0%}"),
         ("compressed twice, on shifted grids", f"{degradation.recompressed:.0%}"),
-        ("resized between two compressions", f"{degradation.resized:.0%}"),
+        ("resized after a compression", f"{degradation.resized:.0%}"),
         ("not compressed", f"{degradation.clean:.0%}"),
         ("drawn by code: text, charts, print, micrographs, grounds", f"{degradation.drawings:.0%}"),
         # 0 in weights of before it could be set: then it was as of the others

@@ -97,6 +97,22 @@ def test_even_bars_and_print_of_poor_quality_come_nearer_to_the_original(
     assert gain(draw(), quality, model) > 1
 
 
+@pytest.mark.parametrize("factor", [0.7, 1.5])
+@pytest.mark.parametrize("name", ["camera", "coins"])  # nobody trained on them
+def test_what_was_compressed_and_resized_comes_nearer_to_the_original(
+    name: str, factor: float, model: RestorationModel
+) -> None:
+    picture = getattr(data, name)()[:320, :320]
+    side = round(320 * factor)
+    original, given = (
+        np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC))
+        for one in (picture, round_trip(picture, quality=20))
+    )
+    restored = restore(given, model=model)
+    before, after = (peak_signal_noise_ratio(original, found) for found in (given, restored))
+    assert after - before > 0.5
+
+
 @pytest.mark.parametrize("turn", [np.rot90, np.flipud, np.fliplr, np.transpose])
 def test_a_turned_picture_gives_the_turned_result(
     turn: Callable[[np.ndarray], np.ndarray], each_model: RestorationModel
