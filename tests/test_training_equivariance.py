@@ -53,7 +53,8 @@ def assert_equivariant(made: UNet | PaperGenerator) -> None:
     with torch.no_grad():
         expected = orientations(made(image))
         found = [made(turned) for turned in orientations(image)]
-    assert (expected[0] - image).abs().mean() > 1e-3  # it is not the identity
+    # It is not the identity: ten times what is tolerated, for trained weights leave noise alone.
+    assert (expected[0] - image).abs().mean() > 1e-4
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
