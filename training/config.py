@@ -20,7 +20,7 @@ class DegradationConfig:
     """How pristine luma becomes compressed luma (:mod:`training.degradation`)."""
 
     quality: tuple[int, int] = (5, 95)
-    """Lowest and highest IJG quality of the last compression."""
+    """Lowest and highest IJG quality of the last compression, but of what is ``resized``."""
 
     low_quality_bias: float = 1.7
     """Qualities are ``low + (high - low) * u**bias``, u uniform: 1 is uniform, more favours low."""
