@@ -45,7 +45,8 @@ _DRAWN = (
     drawn_pictures.dots,
 )
 _DRAWN_QUALITIES = (10, 40, 75, 90, 95)
-_FACTORS = (0.7, 1.5)  # of a resize behind the compression
+FACTORS = (0.7, 1.5)
+"""Of a resize behind the compression."""
 
 
 def validation_pictures(folder: Path) -> list[Luma]:
@@ -112,11 +113,11 @@ def resized(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
     As windows and copies show pictures; the original is resized likewise.
     """
     row = {}
-    for factor in _FACTORS:
-        originals = [_by(factor, crop) for crop in crops]
+    for factor in FACTORS:
+        originals = [by(factor, crop) for crop in crops]
         gains = []
         for quality in QUALITIES:
-            given = [_by(factor, round_trip(crop, quality=quality)) for crop in crops]
+            given = [by(factor, round_trip(crop, quality=quality)) for crop in crops]
             before = mean_psnr(zip(given, originals, strict=True))
             restored = [restorer(picture) for picture in given]
             gains.append(mean_psnr(zip(restored, originals, strict=True)) - before)
@@ -124,8 +125,9 @@ def resized(restorer: Restorer, crops: Sequence[Luma]) -> dict[str, str]:
     return row
 
 
-def _by(factor: float, picture: Luma) -> Luma:
-    height, width = (round(side * factor) for side in picture.shape)
+def by(factor: float, picture: Luma) -> Luma:
+    """Return a picture, uint8 ``(height, width)`` or with channels, at another size."""
+    height, width = (round(side * factor) for side in picture.shape[:2])
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 

@@ -22,7 +22,7 @@ from argan_plugin.chroma import chroma_change, planes_of
 from argan_plugin.jpeg import Subsampling, round_trip
 from argan_plugin.model import RestorationModel
 from benchmarks import drawn_pictures
-from benchmarks.candidates import parse
+from benchmarks.candidates import FACTORS, by, parse
 from training.checkpoint import load_weights
 from training.datasets import validation_crops
 from training.full_image import FullImage
@@ -51,6 +51,7 @@ _DRAWN: dict[str, Callable[[], Pixels]] = {
 _DARK_TO_LIGHT = ((60, 20, 110), (205, 70, 120), (250, 215, 160))
 _DRAWN_QUALITIES = (10, 20, 40, 75)
 _METRICS: dict[str, Metric] = {"dB": psnr, "SSIMULACRA2": ssimulacra2}
+_RESIZED_QUALITIES = (10, 20, 40, 75)
 _LEAST_ERROR = 1e-9  # squared levels; what comes back exactly has none
 _PLAIN = 150
 _PLAIN_SIDE = 64
@@ -94,11 +95,31 @@ def photographs(network: Network, crops: Sequence[Pixels]) -> dict[str, str]:
     row = {}
     for subsampling, qualities in _CASES.items():
         for quality in qualities:
-            gains = [_gain(psnr, crop, quality, subsampling, network) for crop in crops]
+            given = [round_trip(crop, quality=quality, subsampling=subsampling) for crop in crops]
+            gains = [_gain(psnr, *pair, network) for pair in zip(given, crops, strict=True)]
             row[f"{subsampling}, q = {quality}"] = f"{np.mean(gains):+.3f} ({min(gains):+.2f})"
     errors = [restored(crop, crop, network).astype(float) - crop for crop in crops]
     mean = max(np.mean([np.square(error).mean() for error in errors]), _LEAST_ERROR)
     row["pristine"] = f"{10 * np.log10(255**2 / mean):.1f}"
+    return row
+
+
+def resized(network: Network, crops: Sequence[Pixels]) -> dict[str, str]:
+    """Return the mean gain in PSNR of R, G and B in dB of crops that were resized when compressed.
+
+    As windows and copies show pictures; in 4:2:0, and the original is resized likewise.
+    """
+    row = {}
+    for factor in FACTORS:
+        originals = [by(factor, crop) for crop in crops]
+        means = []
+        for quality in _RESIZED_QUALITIES:
+            files = (round_trip(crop, quality=quality, subsampling="4:2:0") for crop in crops)
+            given = [by(factor, picture) for picture in files]
+            gains = [_gain(psnr, *pair, network) for pair in zip(given, originals, strict=True)]
+            means.append(float(np.mean(gains)))
+        name = f"then resized by {factor}, q = {' / '.join(map(str, _RESIZED_QUALITIES))}"
+        row[name] = " / ".join(f"{mean:+.3f}" for mean in means)
     return row
 
 
@@ -107,8 +128,9 @@ def drawn(network: Network) -> dict[str, str]:
     row = {}
     for drawing, draw in _DRAWN.items():
         original = draw()
+        files = [round_trip(original, quality=q, subsampling="4:2:0") for q in _DRAWN_QUALITIES]
         for unit, metric in _METRICS.items():
-            gains = [_gain(metric, original, q, "4:2:0", network) for q in _DRAWN_QUALITIES]
+            gains = [_gain(metric, given, original, network) for given in files]
             name = f"{drawing}, q = {' / '.join(map(str, _DRAWN_QUALITIES))}, {unit}"
             row[name] = " / ".join(f"{gain:+.2f}" for gain in gains)
     return row
@@ -139,11 +161,8 @@ def plain(network: Network) -> dict[str, str]:
     }
 
 
-def _gain(
-    metric: Metric, original: Pixels, quality: int, subsampling: Subsampling, network: Network
-) -> float:
+def _gain(metric: Metric, given: Pixels, original: Pixels, network: Network) -> float:
     """Return what chroma adds to a picture's score."""
-    given = round_trip(original, quality=quality, subsampling=subsampling)
     before, after = (metric(restored(given, original, n), original) for n in (None, network))
     return after - before
 
@@ -155,7 +174,8 @@ def compare(weights: Sequence[str | Path], folder: Path) -> str:
     columns = []
     for path in tqdm(weights, desc="Measuring", disable=None):
         network = open_network(path)
-        columns.append(photographs(network, crops) | drawn(network) | plain(network))
+        rows_of = photographs(network, crops) | resized(network, crops)
+        columns.append(rows_of | drawn(network) | plain(network))
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     headers = ["", *(Path(path).stem for path in weights)]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
