@@ -15,7 +15,7 @@ from training.checkpoint import load_weights
 from training.config import TrainingConfig
 from training.equivariance import ORIENTATIONS, keep_tied, tie
 from training.generator import UNet, UNetConfig
-from training.interpolation import interpolate
+from training.interpolation import interpolate, transfer
 from training.paper_networks import PaperGenerator, PaperGeneratorConfig
 from training.recipes import smoke
 from training.train import train
@@ -140,6 +140,8 @@ def test_free_weights_are_no_start_for_tied_ones(images: Path, tmp_path: Path) -
     tied = train(config(), [images], tmp_path / "tied", machine=MACHINE)
     with pytest.raises(ValueError, match="commute with flips"):
         interpolate(first, tied, 0.5, tmp_path / "between.safetensors")
+    with pytest.raises(ValueError, match="commute with flips"):
+        transfer(tied, first, tied, 1, tmp_path / "beyond.safetensors")
     train(free, [images], tmp_path / "third", machine=MACHINE, init_from=first)
     assert weights(tmp_path / "third")
 

@@ -1,4 +1,4 @@
-"""Weights between two networks, against the numbers between them."""
+"""Weights between two networks and beyond, against the numbers."""
 
 from __future__ import annotations
 
@@ -52,6 +52,43 @@ def test_weights_lie_between_and_say_how_far(
     name = next(iter(start))
     expected = start[name].lerp(end[name], 0.125)
     torch.testing.assert_close(half.state[name], expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("generator", [smoke().generator, PaperGeneratorConfig()])
+def test_what_one_network_learned_is_added_to_another(
+    generator: UNetConfig | PaperGeneratorConfig, tmp_path: Path
+) -> None:
+    config = replace(smoke(), generator=generator, equivariant=False)
+    first, second, onto = (
+        written(tmp_path / f"{seed}.safetensors", replace(config, seed=seed), seed)
+        for seed in (1, 2, 3)
+    )
+    target = tmp_path / "target.safetensors"
+    options = ["--onto", str(onto), "--share", "0.8", "-o", str(target)]
+    assert main(["transfer", str(first), str(second), *options]) == 0
+    found = load_weights(target)
+    start, end, base = (load_weights(path).state for path in (first, second, onto))
+    for name, value in found.state.items():
+        moved = base[name].numpy() + 0.8 * (end[name].numpy() - start[name].numpy())
+        np.testing.assert_allclose(value.numpy(), moved, atol=1e-6)
+    found.network()
+    assert found.training == replace(config, seed=3)
+    assert found.facts == {"iterations": 3, "transferred": 0.8}
+
+
+def test_only_between_networks_of_one_shape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = written(tmp_path / "first.safetensors", smoke(), 1)
+    other = replace(smoke(), generator=PaperGeneratorConfig(), equivariant=False)
+    second = written(tmp_path / "second.safetensors", other, 2)
+    target = tmp_path / "target.safetensors"
+    options = ["--onto", str(first), "-o", str(target)]
+    assert main(["transfer", str(first), str(second), *options]) == 1
+    assert f"{second}: expected a network of the shape of" in capsys.readouterr().err
+    assert main(["transfer", str(first), str(first), *options, "--share", "-1"]) == 1
+    assert "expected a number in [0, 1], got -1" in capsys.readouterr().err
+    assert not target.exists()
 
 
 def test_other_shapes_and_shares_are_refused(

@@ -124,6 +124,12 @@ def _interpolate(options: argparse.Namespace) -> None:
     interpolate(options.first, options.second, options.share, options.output)
 
 
+def _transfer(options: argparse.Namespace) -> None:
+    from training.interpolation import transfer
+
+    transfer(options.first, options.second, options.onto, options.share, options.output)
+
+
 def override(config: Any, setting: str) -> Any:
     """Return ``config`` with one field changed.
 
@@ -167,6 +173,7 @@ _COMMANDS = {
     "benchmark": _benchmark,
     "plot": _plot,
     "interpolate": _interpolate,
+    "transfer": _transfer,
 }
 
 

@@ -117,6 +117,17 @@ def parser() -> argparse.ArgumentParser:
     interpolate.add_argument("second", type=Path, metavar="FILE")
     interpolate.add_argument("--share", type=float, required=True, help="of the second, 0 to 1")
     interpolate.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+
+    transfer = commands.add_parser(
+        "transfer", help="add to weights what others of the same origin have learned"
+    )
+    transfer.add_argument("first", type=Path, metavar="FILE", help="what those began with")
+    transfer.add_argument("second", type=Path, metavar="FILE", help="what came of it")
+    transfer.add_argument(
+        "--onto", type=Path, required=True, metavar="FILE", help="the weights to add it to"
+    )
+    transfer.add_argument("--share", type=float, default=1.0, help="of it, 0 to 1 (1)")
+    transfer.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     return root
 
 
