@@ -51,17 +51,17 @@ MACHINES = {
         processor="AMD EPYC with AVX-512",
         cores=2,
         memory_gib=(2, 24),
-        date="2026-11-30",
+        date="2026-12-01",
         start="weights of `argan`, interpolated with earlier ones (docs/experiments.md)",
-        hours_before=10.62,
+        hours_before=11.73,
     ),
     CHROMA: Machine(
-        processor="Intel Xeon with AMX, then AMD EPYC with AVX-512",
+        processor="Intel Xeon with AMX, AMD EPYC with AVX-512, Intel Xeon with AVX-512",
         cores=2,
         memory_gib=(2, 24),
         date="2026-12-01",
-        start="weights of the run before it, of 13,100 iterations (docs/experiments.md)",
-        hours_before=2.74,
+        start="weights of the runs before it, of 26,000 iterations (docs/experiments.md)",
+        hours_before=2.82,
     ),
 }
 """By shipped model: to be set when the weights are replaced (docs/releasing.md)."""
@@ -195,10 +195,11 @@ def _settings(config: TrainingConfig) -> list[tuple[str, str]]:
 
 def _interpolation(weights: Weights) -> list[tuple[str, str]]:
     """Return how far the weights are those of the run, if others were mixed with them."""
-    share = weights.facts.get("interpolated")
-    if share is None:
-        return []
-    return [("of the way from the start to the run's weights", f"{share:.0%}")]
+    kinds = {
+        "interpolated": "of the way from the start to the run's weights",
+        "transferred": "added, of what `argan` has learned since",
+    }
+    return [(what, f"{weights.facts[of]:.0%}") for of, what in kinds.items() if of in weights.facts]
 
 
 def _costs(weights: Weights, machine: Machine) -> list[tuple[str, str]]:
