@@ -70,8 +70,8 @@ def plausible_change(
 
     Each block is treated by itself. Where many coefficients go beyond half a step, see `BEYOND`, it
     stays as it is. One that does so by three times the root of the network's error counts as a
-    whole, and the less, the less far it goes: what differs by the last bits of a float, as tiles
-    do, gives what differs by no more.
+    whole, and the less, the less far it goes: what differs by the last bits of a float, as between
+    devices, gives what differs by hardly more.
 
     Parameters
     ----------
