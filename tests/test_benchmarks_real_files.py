@@ -88,7 +88,8 @@ def test_harmless(
 def test_network_error(
     originals: Path, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_error, "QUALITIES", (75, 95))
+    # fine steps do not bind the blocks of a network that is as wrong as a random one
+    monkeypatch.setattr(network_error, "QUALITIES", (60, 75))
     monkeypatch.setattr(harmless, "_SIDE", 96)
     monkeypatch.setattr(harmless, "_DRAWN", 2)
     found = rows(network_error, originals, tiny_model_path, tmp_path)
