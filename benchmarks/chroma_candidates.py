@@ -49,9 +49,8 @@ _DRAWN: dict[str, Callable[[], Pixels]] = {
     "coloured cells": lambda: _coloured(drawn_pictures.fluorescence()),
 }
 _DARK_TO_LIGHT = ((60, 20, 110), (205, 70, 120), (250, 215, 160))
-_DRAWN_QUALITIES = (10, 20, 40, 75)
+_QUALITIES = (10, 20, 40, 75)
 _METRICS: dict[str, Metric] = {"dB": psnr, "SSIMULACRA2": ssimulacra2}
-_RESIZED_QUALITIES = (10, 20, 40, 75)
 _LEAST_ERROR = 1e-9  # squared levels; what comes back exactly has none
 _PLAIN = 150
 _PLAIN_SIDE = 64
@@ -113,12 +112,12 @@ def resized(network: Network, crops: Sequence[Pixels]) -> dict[str, str]:
     for factor in FACTORS:
         originals = [by(factor, crop) for crop in crops]
         means = []
-        for quality in _RESIZED_QUALITIES:
+        for quality in _QUALITIES:
             files = (round_trip(crop, quality=quality, subsampling="4:2:0") for crop in crops)
             given = [by(factor, picture) for picture in files]
             gains = [_gain(psnr, *pair, network) for pair in zip(given, originals, strict=True)]
             means.append(float(np.mean(gains)))
-        name = f"then resized by {factor}, q = {' / '.join(map(str, _RESIZED_QUALITIES))}"
+        name = f"then resized by {factor}, q = {' / '.join(map(str, _QUALITIES))}"
         row[name] = " / ".join(f"{mean:+.3f}" for mean in means)
     return row
 
@@ -128,10 +127,10 @@ def drawn(network: Network) -> dict[str, str]:
     row = {}
     for drawing, draw in _DRAWN.items():
         original = draw()
-        files = [round_trip(original, quality=q, subsampling="4:2:0") for q in _DRAWN_QUALITIES]
+        files = [round_trip(original, quality=q, subsampling="4:2:0") for q in _QUALITIES]
         for unit, metric in _METRICS.items():
             gains = [_gain(metric, given, original, network) for given in files]
-            name = f"{drawing}, q = {' / '.join(map(str, _DRAWN_QUALITIES))}, {unit}"
+            name = f"{drawing}, q = {' / '.join(map(str, _QUALITIES))}, {unit}"
             row[name] = " / ".join(f"{gain:+.2f}" for gain in gains)
     return row
 
@@ -174,8 +173,8 @@ def compare(weights: Sequence[str | Path], folder: Path) -> str:
     columns = []
     for path in tqdm(weights, desc="Measuring", disable=None):
         network = open_network(path)
-        rows_of = photographs(network, crops) | resized(network, crops)
-        columns.append(rows_of | drawn(network) | plain(network))
+        of_crops = photographs(network, crops) | resized(network, crops)
+        columns.append(of_crops | drawn(network) | plain(network))
     rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     headers = ["", *(Path(path).stem for path in weights)]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
